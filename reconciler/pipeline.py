@@ -13,10 +13,18 @@ from reconciler.apply.guards import guards, permitted
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, Watcher
 from reconciler.apply.permissions import Permitting
 from reconciler.apply.recording import Recorded, record_run
+from reconciler.apply.send import unreachable
 from reconciler.apply.session import reading, sole_applier
 from reconciler.approvals import Allowed
 from reconciler.declare.export import export
 from reconciler.errors import PlanRefused, ReconcileError, StatementFailed
+from reconciler.introspect.global_objects import (
+    NO_ROLES,
+    RolesAsked,
+    asked_roles,
+    with_global_objects,
+    with_named_objects,
+)
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.notices import other_tools_notices, unfinished_notices
 from reconciler.introspect.stale import stale_bodies
@@ -67,10 +75,17 @@ def apply_plan(
     """
     with sole_applier(target, policy) as connection:
         wait_for_builds(connection, plan.awaited, policy, NonRaisingWatcher(watcher).notice)
-        live = introspect(connection)
+        live = with_named_objects(introspect(connection), connection, plan.fingerprint)
         questions = job is None or job.questions
         permitting = Permitting.of(allow, journal)
-        found = permitted(plan, live, connection, permitting, questions=questions)
+        found = permitted(
+            plan,
+            live,
+            connection,
+            permitting,
+            questions=questions,
+            unreachable=unreachable(target, policy, plan.steps),
+        )
         for finding in found.findings:
             NonRaisingWatcher(watcher).notice(finding.message)
         recorded = Recorded(journal, found.used, job.rollout if job else "")
@@ -94,7 +109,7 @@ def planned_again(saved: Plan, job: Job) -> Plan:
     that depends on the size of a table may have been made for another size.
     """
     with connect_to_read(job.target, job.session) as connection:
-        live = introspect(connection)
+        live = with_named_objects(introspect(connection), connection, saved.fingerprint)
         _assert_unmoved(saved, live)
         found: list[str] = []
         for size in (None, Size(rows=0, bytes=0), Size()):  # the true one, tiny, large
@@ -111,7 +126,8 @@ def assert_same_rollback(
 ) -> None:
     """Plan the rollback again from the journal; raise PlanRefused if that gives another plan."""
     with connect_to_read(target, session) as connection:
-        _assert_unmoved(saved, introspect(connection))
+        live = with_named_objects(introspect(connection), connection, saved.fingerprint)
+        _assert_unmoved(saved, live)
     derived, _ = plan_rollback(target, journal, saved.rollback_of, scratch, session)
     if found := disagreements(saved, derived):
         raise _refusal_of_difference(found)
@@ -144,7 +160,9 @@ def check_plan(
     """Return the findings of `apply` before the first step; raise PlanRefused as `apply` would."""
     with reading(target, policy) as connection:
         permitting = Permitting.of(allow, journal)
-        found = permitted(plan, introspect(connection), connection, permitting)
+        live = with_named_objects(introspect(connection), connection, plan.fingerprint)
+        elsewhere = unreachable(target, policy, plan.steps)
+        found = permitted(plan, live, connection, permitting, unreachable=elsewhere)
         return [finding.message for finding in found.findings]
 
 
@@ -178,6 +196,7 @@ def plan_rollback(
         unfinished = [r for r in since if r.rollback_of == of.run.id and not r.done]
         attempts = [detail(connection, journal.schema, r.run) for r in unfinished]
         live = introspect(connection)
+        live = with_global_objects(live, connection, (t.ref for t in of.touched))
         back = rollback_declaration(
             of,
             attempts,
@@ -261,11 +280,13 @@ def export_state(
     folder: Path,
     session: Session = None,
     style: ExportStyle = ExportStyle(),
+    roles: RolesAsked = NO_ROLES,
 ) -> tuple[list[Path], list[str]]:
-    """Write the objects in scope as YAML below `folder`; return the files, and notes.
+    """Write the objects in scope, and roles, as YAML below `folder`; return the files, and notes.
 
     The notes name objects that no kind manages, leftovers of interrupted builds, and what is left
-    to other tools. Raises ScratchError if SQL cannot be proven.
+    to other tools. Raises ScratchError if SQL cannot be proven, and SettingsError for a role that
+    does not exist.
     """
     with connect_to_read(target, session) as connection:
         live = introspect(connection)
@@ -275,20 +296,20 @@ def export_state(
             *other_tools_notices(filter(scope.covers, live.state)),
         ]
         stale = {r: why for r, why in stale_bodies(connection, live).items() if scope.covers(r)}
+        objects = {
+            r: without_check(o) if r in stale else o
+            for r, o in live.state.objects.items()
+            if scope.covers(r) and not other_tool(r)
+        }
+        named = asked_roles(live, connection, roles, objects.values())
     notes += [f"{r}: its body does not compile: {why}" for r, why in stale.items()]
-    state = live.state
-    objects = {
-        r: without_check(o) if r in stale else o
-        for r, o in state.objects.items()
-        if scope.covers(r) and not other_tool(r)
-    }
     refs = objects if style.tidy else ()
     found = _tidied(target, live, refs, style.scratch)
 
     def respell(obj: Object) -> Object:
         return respelled(obj, found.get(obj.ref, {}))
 
-    exported = State(objects, state.edges)
+    exported = State({**objects, **named}, live.state.edges)
     return export(exported, folder, per_table=style.per_table, respell=respell), notes
 
 

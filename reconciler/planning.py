@@ -18,6 +18,7 @@ from reconciler.diff.diff import changes
 from reconciler.diff.inherited import with_inheritance
 from reconciler.diff.renames import refs_after
 from reconciler.errors import PlanRefused, ProofError, SettingsError
+from reconciler.introspect.global_objects import for_declaration
 from reconciler.introspect.introspect import Snapshot
 from reconciler.introspect.notices import building_notices
 from reconciler.introspect.replication import read_replication
@@ -117,6 +118,8 @@ def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None 
     """Make a plan; `size` is taken for that of every relation, instead of the true ones."""
     if live.standby and job.to_apply:
         raise PlanRefused(STANDBY)
+    live, declaration = for_declaration(live, connection, job.declaration)
+    job = replace(job, declaration=declaration)
     if job.shapes is None or size is not None or live.building:
         return _plan_anew(job, live, connection, size, None)
     with job.shapes.turn(live, job.circumstances) as turn:

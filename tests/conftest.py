@@ -205,6 +205,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if "RECONCILE_HOME" not in os.environ:
         os.environ["RECONCILE_HOME"] = str(_place() / f"reconcile-tests-{os.getuid()}")
     os.environ["RECONCILE_SHOP"] = PUBLISHER
+    os.environ["RECONCILE_WEB_APP"] = "open sesame"
     for variable in ("DATABASE_URL", "PGHOST", "PGDATABASE", "PGSERVICE", "PGPORT"):
         os.environ.pop(variable, None)
 
@@ -228,6 +229,20 @@ def each_major(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(scope="session")
 def counter() -> Iterator[int]:
     return iter(range(1_000_000))
+
+
+@pytest.fixture
+def prefix(each_major: int, counter: Iterator[int]) -> Iterator[str]:
+    """Return the beginning of the test's names of roles; drop these after the databases.
+
+    A test has this fixture before `new_database`: roles belong to the server.
+    """
+    own = f"r{os.getpid()}_{next(counter)}_"
+    yield own
+    query = "SELECT rolname::text AS name FROM pg_roles WHERE starts_with(rolname::text, %s)"
+    for row in rows(_administrator(each_major), query, [own]):
+        for command in ("DROP OWNED BY {}", "DROP ROLE {}"):
+            run_sql(_administrator(each_major), text(compose(command, row["name"])))
 
 
 @pytest.fixture

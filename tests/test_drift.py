@@ -6,6 +6,7 @@ fields   for each field: `of`, the object's identity, and `by`, the SQL that alt
          `also` lists further fields of the object that always change with it; `since` is the first
          PostgreSQL that has the field
 flags    as of the cases
+roles    the roles that are exported too
 never    the fields that no database holds, and why
 """
 
@@ -21,6 +22,7 @@ from yaml import safe_load
 from reconciler import pipeline
 from reconciler.declare.fields import fields_of
 from reconciler.declare.load import load
+from reconciler.introspect.global_objects import RolesAsked
 from reconciler.kinds import KINDS
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
@@ -59,6 +61,7 @@ class Sample(BaseModel):
     fields: dict[str, Alteration] = {}
     never: dict[str, str] = {}
     flags: list[str] = []
+    roles: list[str] = []
 
 
 def sample_of(kind: str) -> Sample:
@@ -86,7 +89,9 @@ def test_drift_is_found_and_repaired(
     altered = {f: a for f, a in sample.fields.items() if a.since <= each_major}
     database = new_database(sample.before, each_major)
     before = database.dump()
-    pipeline.export_state(database.url, EVERYTHING, tmp_path / "state")
+    pipeline.export_state(
+        database.url, EVERYTHING, tmp_path / "state", roles=RolesAsked(frozenset(sample.roles))
+    )
     scratch = scratch_for(sample.flags, database)
     job = Job(database.url, load(tmp_path / "state"), EVERYTHING, scratch)
     assert pipeline.plan_changes(job).in_sync

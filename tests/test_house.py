@@ -167,15 +167,19 @@ def test_no_stage_reads_a_field_of_a_kind_by_name(path: Path) -> None:
 
 
 ALLOWED = {  # words that are also names of kinds, a line for each package or module
-    "apply": {"index", "publication", "schema", "schemas"},  # columns and parameters of queries
+    # columns and parameters of queries; the setting `role`
+    "apply": {"index", "publication", "role", "schema", "schemas"},
+    "bench.databases": {"role"},  # the setting
     # words of PostgreSQL's messages
     "apply.grants": {"function", "language", "procedure", "sequence", "table", "view"},
     "cli": {"schema", "schemas"},  # the command `schema`; a setting
-    "cli.export": {"table"},  # a layout of the files
+    "cli.export": {"roles", "table"},  # a parameter; a layout of the files
+    "cli.plan": {"role"},  # the one that is to apply
     "declare": {"enum", "schema"},  # a word of JSON Schema; the file's own key
-    "introspect": {"extensions", "schema", "schemas"},  # columns and parameters of queries
+    "introspect": {"extensions", "roles", "schema", "schemas"},  # columns and parameters of queries
     # faults of the journal's own tables, and columns of catalog rows
     "journal.ownership": {"column", "constraint", "index", "policy", "rule", "schema", "trigger"},
+    "lint.database": {"roles"},  # a column of a query
     "lint.rules.privileges": {"schema", "trigger"},  # a key of the YAML; the TRIGGER privilege
     "lint.settings": {"rule"},  # a rule of lint
     "monitor.read": {"indexes", "tables"},  # parts of the statistics
@@ -186,6 +190,8 @@ ALLOWED = {  # words that are also names of kinds, a line for each package or mo
     "report.prometheus": {"rule"},  # of a finding
     "report.sarif": {"rules"},  # the rules of lint
     "plan": {"rule", "schema"},  # the rule of a change; where CREATE is needed
+    "plan.prove": {"role"},  # the setting
+    "server": {"role"},  # the setting, and columns of queries
 }
 
 

@@ -15,6 +15,7 @@ from reconciler.kinds.column.column import Column
 from reconciler.kinds.enum import Enum
 from reconciler.kinds.function import Function
 from reconciler.kinds.index.index import Index
+from reconciler.kinds.role.role import Role
 from reconciler.kinds.table import Table
 from reconciler.kinds.view import View
 from reconciler.model.object import Object, PlanningContext
@@ -236,7 +237,36 @@ def test_dependents_of_a_casts_routine_are_created_after_the_cast_and_dropped_be
     }
 
 
+READERS, APP = (Role(ref=Ref("role", "", n)) for n in ("readers", "app"))
+MEMBER = Role.model_validate({**APP.fields(), "ref": APP.ref, "member_of": [{"role": "readers"}]})
+
+
+def test_a_role_is_made_before_what_belongs_to_it() -> None:
+    owned = Table(ref=TABLE, owner="app")
+    operations = [Operation.create(TABLE), Operation.create(APP.ref)]
+    assert edges("change roles before naming them", [], [owned, APP], operations) == {
+        ("create role app", "create table public.t")
+    }
+
+
+def test_a_role_is_made_before_its_members() -> None:
+    operations = [Operation.create(APP.ref), Operation.create(READERS.ref)]
+    assert edges("change roles before members", [], [MEMBER, READERS], operations) == {
+        ("create role readers", "create role app")
+    }
+
+
+def test_a_role_is_dropped_after_all_else() -> None:
+    operations = [Operation.drop(APP.ref), Operation.create(TABLE)]
+    assert edges("drop roles last", [APP], [Table(ref=TABLE)], operations) == {
+        ("create table public.t", "drop role app")
+    }
+
+
 EXAMPLES = {
+    "change roles before naming them",
+    "change roles before members",
+    "drop roles last",
     "create caller after dropping routine",
     "drop caller before changing overloads",
     "drop routine before altering types",

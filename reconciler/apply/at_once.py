@@ -16,6 +16,7 @@ from reconciler.apply.retry import awaited_locks, statement_timeouts, step_timeo
 from reconciler.apply.run import Executed, Run
 from reconciler.apply.step_checks import check_before, only_creates
 from reconciler.errors import StatementFailed
+from reconciler.introspect.global_objects import GLOBAL
 from reconciler.plan.step import Step
 from reconciler.server.connection import translated
 from reconciler.server.elevation import send_together
@@ -64,9 +65,16 @@ def batches(run: Run) -> Iterator[Batch]:
 
 
 def _fits(group: Sequence[Step], created: Set[str]) -> bool:
-    """Tell whether the steps only create objects, and wait for no lock on a relation."""
+    """Tell whether the steps only create objects, and wait for no lock on a relation.
+
+    A role is known to other sessions, and to runs for other databases.
+    """
     plain = (only_creates(s) and not s.search_path and not s.environment for s in group)
-    return all(plain) and not awaited_locks(group, created)
+    return (
+        all(plain)
+        and all(s.kind not in GLOBAL for s in group)
+        and not awaited_locks(group, created)
+    )
 
 
 def execute_at_once(run: Run, batch: Batch) -> bool:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from reconciler.apply.at_once import batches, execute_at_once
 from reconciler.apply.backfill import fill
 from reconciler.apply.builds import assert_left_over, index_state
+from reconciler.apply.concurrent import done_by_another_run
 from reconciler.apply.grants import with_remedy
 from reconciler.apply.lost import record_lost, timeline, transaction_id
 from reconciler.apply.observer import Monitor
@@ -23,7 +24,7 @@ from reconciler.apply.retry import (
     with_retries,
 )
 from reconciler.apply.run import Executed, Run
-from reconciler.apply.send import send
+from reconciler.apply.send import send, send_elsewhere
 from reconciler.apply.session import backend_pid, idle_limits, session_timeouts
 from reconciler.apply.step_checks import check_before, check_deferred, check_executed
 from reconciler.apply.withdraw import withdraw_temporary
@@ -122,6 +123,9 @@ def _execute_group(run: Run, group: Sequence[Step]) -> None:
     except StatementFailed as e:
         if run.connection.closed:
             raise record_lost(run, group, e) from e
+        if done_by_another_run(group, e):
+            run.executed(Executed(group, attempts.seconds(began), attempts.count))
+            return
         seconds = attempts.seconds(began)
         check_executed(run)
         failure = with_remedy(e, run.connection)
@@ -180,7 +184,9 @@ class _Attempts:
         if self.count > 1:
             check_executed(self._run)
         self._run.transaction = ""
-        if self._group[0].transaction:
+        if self._group[0].database:
+            send_elsewhere(self._run.target, self._run.policy, self._group[0])
+        elif self._group[0].transaction:
             self._seconds = {}
             _execute_transaction(self._run, self._group, self.count, self._seconds)
         else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.permissions import Permitting, hazard_refusals
+from reconciler.apply.postcondition import as_planned
 from reconciler.apply.preflight import Finding, preflight, refusals
 from reconciler.errors import Moved, PlanRefused, StatementFailed
+from reconciler.introspect.global_objects import GLOBAL
 from reconciler.introspect.introspect import Snapshot
 from reconciler.journal.journal import refusal
 from reconciler.journal.ownership import Place
@@ -32,16 +34,18 @@ def permitted(
     permitting: Permitting,
     *,
     questions: bool = True,
+    unreachable: Iterable[str] = (),
 ) -> Permitted:
     """Return what was found before the first step; raises PlanRefused with all reasons at once.
 
-    With `questions`, rows of the target are looked at.
+    With `questions`, rows of the target are looked at. `unreachable` are reasons why steps cannot
+    run in other databases.
     """
     findings = preflight(plan, connection, questions=questions)
     judged = permitting.judge(plan, connection)
     hazards = hazard_refusals(judged.permissions, judged.notes)
     moved_since = guards(plan, live)
-    refused = [*moved_since, *hazards, *refusals(findings)]
+    refused = [*moved_since, *hazards, *refusals(findings), *unreachable]
     if plan.steps and permitting.journal is not None:
         refused += _journal_refusals(plan, connection, permitting.journal)
     if refused:
@@ -73,10 +77,25 @@ def guards(plan: Plan, live: Snapshot) -> list[str]:
     if refused := _search_path_refusal(plan, live):
         return [refused]
     changed = moved(plan.fingerprint, live.state, live.context.leftovers)
+    changed = [name for name in changed if name not in _brought_by_others(plan, live)]
     if not changed:
         return []
     listed = ", ".join(changed[:5])
     return [f"the target has moved since the plan was made: {listed}; make a new plan"]
+
+
+def _brought_by_others(plan: Plan, live: Snapshot) -> set[str]:
+    """Return the cluster's objects that a run for another database may have made as planned.
+
+    One that is there already is looked at after its steps, which change nothing that is so.
+    """
+    found: set[str] = set()
+    for change in plan.changes:
+        if change.kind in GLOBAL:
+            now = live.state.get(Ref(change.kind, "", change.identity))
+            if change.action == "create" or as_planned(change, now):
+                found.add(f"{change.kind} {change.identity}")
+    return found
 
 
 def _search_path_refusal(plan: Plan, live: Snapshot) -> str:

@@ -32,10 +32,17 @@ def unmet(connection: Connection, plan: Plan, objects: Iterable[Named]) -> dict[
     unfinished = {(r.kind, r.identity) for r in leftovers}
     exact = connection.info.server_version // 10000 == plan.spelled_by
     reasons = {
-        o: _unmet(change, present.get(o), o in unfinished, exact=exact)
+        o: _unmet(change, present.get(o), unfinished=o in unfinished, exact=exact)
         for o, change in planned.items()
     }
     return {o: reason for o, reason in reasons.items() if reason}
+
+
+def as_planned(change: Planned, found: Object | None) -> bool:
+    """Tell whether an object is in the planned state already."""
+    if found is None:
+        return change.after is None
+    return not _unmet(change, found, unfinished=False, exact=True)
 
 
 def _remains(change: Planned) -> bool:
@@ -47,7 +54,7 @@ def _remains(change: Planned) -> bool:
     return change.after is not None
 
 
-def _unmet(change: Planned, found: Object | None, unfinished: bool, *, exact: bool) -> str:
+def _unmet(change: Planned, found: Object | None, *, unfinished: bool, exact: bool) -> str:
     if change.after is None:
         return "it is still there" if found is not None and change.before is not None else ""
     if unfinished:

@@ -10,13 +10,14 @@ from reconciler.apply.disk import space
 from reconciler.apply.grants import grant, membership
 from reconciler.apply.send import unusable
 from reconciler.apply.subscribers import subscribers
+from reconciler.introspect.global_objects import GLOBAL
 from reconciler.kinds import KINDS
 from reconciler.model.reserved_names import SHADOW_PREFIX
 from reconciler.plan.plan import Plan
 from reconciler.plan.questions import ask
 from reconciler.plan.step import Step
-from reconciler.server.connection import Connection, rows
-from reconciler.sql import compose, literal, raw, spellings, text
+from reconciler.server.connection import Connection, rows, server_of, tuples
+from reconciler.sql import compose, joined, literal, raw, spellings, text
 
 # Seconds: a concurrent build or a validation waits for the end of an older transaction.
 OLD_TRANSACTION = 60.0
@@ -48,7 +49,13 @@ _DATABASE_CREATABLE = """
            has_database_privilege(current_database(), 'CREATE') AS allowed"""
 _NOT_MEMBER = """
     SELECT rolname::text AS role FROM pg_roles
-    WHERE rolname = ANY(%(owners)s) AND NOT pg_has_role(oid, 'MEMBER') ORDER BY 1"""
+    WHERE rolname = ANY(%(owners)s) AND NOT pg_has_role(oid, '{}') ORDER BY 1"""
+# Whoever creates a role may not give it anything, unless that setting says so (16).
+_NEW_OWNERS = """
+    SELECT o.role FROM unnest(%(owners)s::text[]) AS o(role)
+    WHERE o.role NOT IN (SELECT rolname FROM pg_roles)
+          AND coalesce(current_setting('createrole_self_grant', true), '') !~ '\\mset\\M'
+    ORDER BY 1"""
 _OLD_TRANSACTIONS = """
     SELECT pid, usename::text AS role, application_name AS application, state,
            extract(epoch FROM clock_timestamp() - xact_start)::int AS seconds,
@@ -155,6 +162,7 @@ def _privileges(plan: Plan, connection: Connection, role: str) -> Iterator[Findi
     yield from _schemas_not_creatable(plan, connection, role)
     yield from _database_not_creatable(plan, connection, role)
     yield from _owners_not_assignable(plan, connection, role)
+    yield from _requirements_unmet(plan, connection, role)
 
 
 def _relations_not_owned(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
@@ -208,12 +216,34 @@ def _database_not_creatable(plan: Plan, connection: Connection, role: str) -> It
 
 def _owners_not_assignable(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
     owners = {str(c.after["owner"]) for c in plan.changes if c.after and c.after.get("owner")}
-    for row in rows(connection, _NOT_MEMBER, {"owners": sorted(owners)}):
+    values: dict[str, object] = {"owners": sorted(owners - {role})}
+    privilege = "SET" if server_of(connection).has_membership_options else "MEMBER"
+    own_memberships = any(s.kind in GLOBAL and s.identity == role for s in plan.steps)
+    for row in rows(connection, _NOT_MEMBER.format(privilege), values):
         yield Finding(
             f"{role} is no member of {row['role']}, and can give it nothing to own: "
             f"{membership(row['role'], role)}",
-            refuses=True,
+            refuses=not own_memberships,
         )
+    for row in rows(connection, _NEW_OWNERS, values):
+        yield Finding(
+            f"{role} will be no member of {row['role']}, which this plan creates, and can give it"
+            f" nothing to own: create it first, and then {membership(row['role'], role)}; or, since"
+            " PostgreSQL 16, let the setting createrole_self_grant of that role be 'set'",
+            refuses=not own_memberships,
+        )
+
+
+def _requirements_unmet(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
+    """Ask for all requirements of the steps at once; some are those of many steps."""
+    needed = list(dict.fromkeys(r for s in plan.steps for r in s.requirements))
+    if not needed:
+        return
+    met = joined([raw(r.condition) for r in needed])
+    (answers,) = tuples(connection, text(compose("SELECT {}", met)))
+    lacking = (r.lacking for r, allowed in zip(needed, answers, strict=True) if not allowed)
+    for reason in dict.fromkeys(lacking):
+        yield Finding(f"{role} {reason}", refuses=True)
 
 
 # -- obstacles on the target -------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.apply.outcome import Outcome
 from reconciler.apply.session import prepare, prepared
 from reconciler.errors import ConnectionFailed, ReconcileError, StatementFailed
+from reconciler.introspect.global_objects import with_global_objects
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.journal.journal import Journal, begin
 from reconciler.journal.ownership import Place
@@ -57,7 +58,7 @@ class RunRecord:
         if not plan.steps:
             return outcome
         try:
-            self.after = introspect(connection)
+            self.after = with_global_objects(introspect(connection), connection, plan.touches)
         except StatementFailed as e:
             self.unseen = str(e)
         return replace(outcome, unseen=self.unseen)
@@ -143,7 +144,10 @@ def _models_after(record: RunRecord, plan: Plan, connection: Connection) -> Mode
     """Return the models of the plan's objects after the run; None if unreadable."""
     if not record.unseen:
         try:
-            return models_of(plan.touches, (record.after or introspect(connection)).state)
+            after = record.after
+            if after is None:
+                after = with_global_objects(introspect(connection), connection, plan.touches)
+            return models_of(plan.touches, after.state)
         except StatementFailed as e:
             record.unseen = str(e)
     entry = record.entry

@@ -8,6 +8,7 @@ from functools import partial
 from math import ceil
 from typing import TypeVar
 
+from reconciler.apply.concurrent import CONTENDED, is_contended
 from reconciler.apply.run import Run
 from reconciler.errors import ConnectionFailed, StatementFailed
 from reconciler.plan.step import Step
@@ -121,7 +122,7 @@ def with_retries(
                 try:
                     return work()
                 except StatementFailed as e:
-                    if e.sqlstate not in RETRIED:
+                    if e.sqlstate not in RETRIED and not is_contended(group, e):
                         raise
                     met = look.blockers or holders(run.connection, locks)
                     queue.meet(met)
@@ -135,7 +136,8 @@ def with_retries(
 
 def _announce_pause(run: Run, step: Step, refused: StatementFailed, pause: float) -> None:
     detail = f": {refused.detail}" if refused.detail else ""
-    run.watcher.waiting(step, f"{RETRIED[refused.sqlstate]}{detail}; again in {pause:.1f} s")
+    reason = RETRIED.get(refused.sqlstate, CONTENDED)
+    run.watcher.waiting(step, f"{reason}{detail}; again in {pause:.1f} s")
 
 
 def _lock_not_available(blockers: Sequence[Blocker]) -> StatementFailed:

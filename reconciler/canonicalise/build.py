@@ -283,7 +283,7 @@ class Build:
             if settings != current:
                 yield _assignment(*settings)
                 current = settings
-            yield from (unfilled(s.sql) for s in statements(ref))
+            yield from (unfilled(s.sql, ref.kind) for s in statements(ref))
 
     def _search_path(self, ref: Ref) -> tuple[str, ...]:
         refs = (ref, *(p.ref for p in self.state.parts(ref)))

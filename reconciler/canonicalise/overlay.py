@@ -19,6 +19,7 @@ from reconciler.introspect.introspect import Snapshot
 from reconciler.introspect.partitions import on_its_own
 from reconciler.kinds import KINDS
 from reconciler.model.declared import NumbersNames, declared_arguments
+from reconciler.model.global_object import GlobalObject
 from reconciler.model.inheritance import Inheriting, filled, in_place_of, inherited_by, parents_of
 from reconciler.model.object import Object
 from reconciler.model.owned import GrantsOf, Owned, owner_of
@@ -145,7 +146,8 @@ def _under(ref: Ref, obj: Object) -> Object:
 
 def _with_defaults(obj: Object, origin: Ref, declaration: Declaration, scope: Scope) -> bool:
     """Tell whether what the declaration leaves open is the default, and not the live value."""
-    pruned = scope.prunes(obj.ref) and not _is_mention(obj, origin, declaration)
+    is_whole = not (_is_mention(obj, origin, declaration) or isinstance(obj, GlobalObject))
+    pruned = scope.prunes(obj.ref) and is_whole
     return pruned or declaration.recorded
 
 

@@ -15,11 +15,13 @@ from reconciler.errors import Position, Problem
 from reconciler.introspect.introspect import Snapshot
 from reconciler.kinds import KINDS
 from reconciler.model.declared import Shorthand, files
+from reconciler.model.facts import Removal
+from reconciler.model.global_object import GlobalObject
 from reconciler.model.inheritance import parents_of
+from reconciler.model.kept_off_scratch import KeptOffScratch
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.on_scratch import evaluated
 from reconciler.model.ref import Ref
-from reconciler.model.remote import ConnectsElsewhere
 from reconciler.model.state import Declaration
 from reconciler.model.successor import Counts
 from reconciler.model.typed_table import is_typed
@@ -39,6 +41,7 @@ def unmet_preconditions(
     return [
         *checks.parents(),
         *checks.roles(),
+        *checks.dropped_roles(),
         *checks.server(),
         *checks.results(),
         *checks.denials(),
@@ -182,13 +185,43 @@ class _Preconditions:
 
     def roles(self) -> Iterator[Problem]:
         """Check owners and grantees."""
+        declared = {r.name for r, o in self.declared.items() if isinstance(o, GlobalObject)}
+        known = self.live.roles | declared
         for ref, obj in self.changed.items():
-            for role in sorted(obj.roles() - self.live.roles):
-                nearest = did_you_mean(get_close_matches(role, self.live.roles, 2))
-                hint = f"{nearest} roles are named here, not managed: CREATE ROLE first".strip()
+            for role in sorted(obj.roles() - known):
+                nearest = did_you_mean(get_close_matches(role, known, 2))
+                hint = f"{nearest} roles: {{{role}: {{}}}} would create it, as would CREATE ROLE"
                 message = f"{ref}: role {role} does not exist"
                 position = self._position(ref, self._key_naming(obj, self.source[ref], role))
+                yield Problem(message, position, hint.strip(), "role-not-found")
+
+    def dropped_roles(self) -> Iterator[Problem]:
+        """Refuse to drop roles that are still needed, or whose objects nobody is to get."""
+        absent = {r: o for r, o in self.declaration.absent.items() if isinstance(o, GlobalObject)}
+        gone = {r.name for r in absent}
+        for ref, obj in self.declared.items() if gone else ():
+            for role in sorted(obj.roles() & gone):
+                message = f"{ref}: role {role} is declared absent"
+                position = self._position(ref, self._key_naming(obj, self.source[ref], role))
+                hint = "name another role, or keep this one"
                 yield Problem(message, position, hint, "role-not-found")
+        for ref, removal in self.live.context.removals.items():
+            yield from self._removal(ref, removal, gone)
+
+    def _removal(self, ref: Ref, removal: Removal, gone: Set[str]) -> Iterator[Problem]:
+        position = self.declaration.position(ref)
+        if ref.name == self.live.context.user:
+            message = f"{ref} cannot be dropped: it is the role that applies the plan"
+            yield Problem(message, position, "connect as another role", "dependent-refused")
+        if removal.owning and not removal.heir:
+            places = ", ".join(f"database {d}" if d else "the cluster" for d in removal.owning)
+            message = f"{ref} cannot be dropped: it owns objects in {places}"
+            hint = "reassign_owned_to: ROLE, beside state: absent, says who gets them"
+            yield Problem(message, position, hint, "dependent-refused")
+        if removal.heir and (removal.heir in gone or removal.heir not in self.live.roles):
+            message = f"{ref}: role {removal.heir}, which is to get what it owns, is not there"
+            position = self.declaration.position(ref, "reassign_owned_to")
+            yield Problem(message, position, "name a role that exists", "role-not-found")
 
     def _key_naming(self, obj: Object, origin: Ref, role: str) -> str:
         """Return the key under which the files name a role: `grants.ROLE`, `owner`, `to`."""
@@ -232,9 +265,9 @@ class _Preconditions:
     def elsewhere(self) -> Iterator[Problem]:
         """Refuse what only another server, or a secret that no file holds, would let us do."""
         for ref, obj in self.changed.items():
-            if isinstance(obj, ConnectsElsewhere):
+            if isinstance(obj, KeptOffScratch):
                 live = self.live.state.get(ref)
-                known = live if isinstance(live, ConnectsElsewhere) else None
+                known = live if isinstance(live, KeptOffScratch) else None
                 for key, reason, remedy in obj.obstacles(known):
                     position = self._position(ref, key)
                     yield Problem(f"{ref} {reason}", position, remedy, "not-made-here")

@@ -21,6 +21,7 @@ from reconciler.cli.output import print_line, print_notes, write_file
 from reconciler.declare.exported_files import JSON_SCHEMA, assert_replaceable
 from reconciler.declare.json_schema import json_schema
 from reconciler.escape import json_document
+from reconciler.introspect.global_objects import RolesAsked
 from reconciler.model.state import Scope
 from reconciler.pipeline import ExportStyle
 
@@ -53,6 +54,8 @@ style_options = collected(
     scratch_option,
 )
 
+NAMED = "*"  # the value of --roles without one: the roles that the exported objects name
+
 
 @main.command()
 @reading_options
@@ -71,6 +74,16 @@ style_options = collected(
     " have left are removed; a folder with other YAML files is refused.",
 )
 @click.option(
+    "--roles",
+    "roles",
+    metavar="ROLE",
+    multiple=True,
+    is_flag=False,
+    flag_value=NAMED,
+    help="Export the roles that the exported objects name, too; with =ROLE, this role; can be"
+    " repeated. No password is read.",
+)
+@click.option(
     "--json-schema",
     "with_json_schema",
     is_flag=True,
@@ -83,6 +96,7 @@ def export(
     schemas: Sequence[str],
     out: Path,
     style: StyleOptions,
+    roles: Sequence[str],
     *,
     with_json_schema: bool,
 ) -> int:
@@ -99,7 +113,8 @@ def export(
         assert_replaceable(out)
         write_file(json_document(json_schema()), out / JSON_SCHEMA)
     session = resolved.lock_policy.session
-    files, notes = pipeline.export_state(resolved.url, scope, out, session, style.chosen())
+    asked = RolesAsked(frozenset(roles) - {NAMED}, named=NAMED in roles)
+    files, notes = pipeline.export_state(resolved.url, scope, out, session, style.chosen(), asked)
     for file in files:
         print_line(str(file))
     print_notes(notes)

@@ -121,7 +121,8 @@ class Drafts:
         absent: dict[Ref, Object] = {}
         for ref, draft in self.drafts.items():
             if draft.absent:
-                absent[ref] = draft.kind.model_construct(ref=ref, **draft.derived)
+                values: dict[str, Any] = {k: f.value for k, f in draft.fields.items()}
+                absent[ref] = draft.kind.model_construct(ref=ref, **draft.derived, **values)
             else:
                 before = len(self.problems)
                 if obj := self._object(ref, draft):

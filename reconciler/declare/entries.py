@@ -86,14 +86,14 @@ class EntryReader:
         content = self._content(kind, entry, fields)
         ref = self._ref(kind, entry.position, content, parent)
         self._record_positions(ref, entry, body, content)
-        absent = self._is_absent(body)
+        absent = self._is_absent(body, kind.keys_when_absent)
         draft = Draft(
             kind,
             entry.position,
             self.defaults.schema,
             self.defaults.owner,
             absent,
-            {} if absent else content.fields,
+            _kept_fields(content.fields, kind.keys_when_absent) if absent else content.fields,
             content.derived,
             readable=len(self.problems) == problems_before,
         )
@@ -249,8 +249,8 @@ class EntryReader:
 
     # -- state and exclusive -----------------------------------------------------------------------
 
-    def _is_absent(self, body: Entries) -> bool:
-        """Read `state: absent`, and report keys besides."""
+    def _is_absent(self, body: Entries, accepted: Collection[str]) -> bool:
+        """Read `state: absent`, and report keys besides those that are accepted."""
         entry = body.entries.get("state")
         if entry is None:
             return False
@@ -263,7 +263,7 @@ class EntryReader:
             return False
         hint = "what is to be dropped is only named: remove one of the two"
         for key, other in body.entries.items():
-            if key != "state":
+            if key != "state" and key not in accepted:
                 message = f"{key} together with state: absent"
                 self.problems.append(Problem(message, other.position, hint, "contradiction"))
         return True
@@ -284,6 +284,10 @@ class EntryReader:
             else:
                 kinds.add(sections[section])
         return frozenset(kinds)
+
+
+def _kept_fields(fields: Mapping[str, FieldValue], keys: Collection[str]) -> dict[str, FieldValue]:
+    return {k: f for k, f in fields.items() if k in keys}
 
 
 def _lists_of(kind: type[Object]) -> dict[str, str]:

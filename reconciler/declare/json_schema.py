@@ -248,16 +248,17 @@ def _entry(kind: type[Object], mapping: Schema, sections: Schema) -> Schema:
         part = '("([^"]|"")+"|[^".]+)'
         names = f"^{part}$" if kind.parent_kinds or kind.schemaless else rf"^{part}(\.{part})?$"
         properties["renamed_from"] = properties["renamed_from"] | {"pattern": names}
+    only_present: list[Schema] = [{"properties": dict.fromkeys(kind.keys_when_absent, False)}]
     lists = [*sections, *(["grants"] if issubclass(kind, Grantable) else [])]
     if lists:
         properties["exclusive"] = _exclusive(lists)
     full = mapping | {
         "properties": properties | sections,
         "if": {"properties": {"state": absent}, "required": ["state"]},
-        "then": {"maxProperties": 1},
+        "then": {"propertyNames": {"enum": ["state", *sorted(kind.keys_when_absent)]}},
         "else": {
             "required": mapping.get("required", []),
-            "allOf": [*mapping.get("allOf", []), *rules_of(kind), {}],
+            "allOf": [*mapping.get("allOf", []), *rules_of(kind), *only_present],
         },
     }
     full = {k: v for k, v in full.items() if k not in {"required", "allOf"}}

@@ -17,6 +17,7 @@ from reconciler.introspect.queries import (
 )
 from reconciler.kinds import KINDS
 from reconciler.model.facts import Leftover
+from reconciler.model.global_object import GlobalObject
 from reconciler.model.object import Object
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
@@ -33,6 +34,8 @@ NAMED_IN = """
          ELSE EXISTS (SELECT FROM unnest(ARRAY[{}]::text[]) AS i(dentity)
                       WHERE position(o.name::text IN i.dentity) > 0)
     END"""
+
+OF_DATABASE = frozenset(k for k, kind in KINDS.items() if not issubclass(kind, GlobalObject))
 
 Address = tuple[int, int, int]  # pg_depend's classid, objid, objsubid
 
@@ -56,9 +59,12 @@ class Objects:
 
 
 def read_objects(
-    connection: Connection, server: Server, kinds: Set[str] = KINDS.keys(), condition: str = ""
+    connection: Connection, server: Server, kinds: Set[str] = OF_DATABASE, condition: str = ""
 ) -> Objects:
-    """Read all objects of the kinds; `condition` is SQL over a row `o` of the kind's query."""
+    """Read all objects of the kinds, by default of all whose objects belong to a database.
+
+    `condition` is SQL over a row `o` of the kind's query.
+    """
     comments = {(c, o, s): comment for c, o, s, comment in tuples(connection, COMMENTS)}
     numbers: list[int] = [r["number"] for r in rows(connection, EMPTY_SOURCES)]
     empty = frozenset(SOURCES[n] for n in numbers)
@@ -85,7 +91,7 @@ def _add(found: Objects, kind: type[Object], row: Row, comments: Mapping[Address
     is_unfinished = row.pop("owed", False)
     is_leftover, resumable = row.pop("leftover", False), row.pop("sound", False)
     try:
-        fields = row | {"comment": comments.get(addresses[0])}
+        fields = {"comment": comments.get(addresses[0])} | row  # some queries read comments
         obj = kind.from_row(ref, fields).share_fields_set()
     except (AttributeError, TypeError, ValueError) as e:
         if None in row.values():  # in place of a definition, the object being gone

@@ -1,6 +1,6 @@
-"""Make on scratch what may be there: empty materialized views, and no subscriptions.
+"""Make on scratch what may be there: empty materialized views, no subscriptions, no roles.
 
-Nobody's query runs there, and nothing connects to another server.
+Nobody's query runs there, nothing connects to another server, and no role gets attributes.
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ from dataclasses import replace
 from functools import reduce
 
 from reconciler.kinds import KINDS
+from reconciler.model.kept_off_scratch import NOTHING, KeptOffScratch
 from reconciler.model.object import Object
 from reconciler.model.on_scratch import FilledByQuery
 from reconciler.model.ref import Ref
-from reconciler.model.remote import ConnectsElsewhere, on_scratch
 from reconciler.model.state import State
 
 _FILLED = [k for k in KINDS.values() if issubclass(k, FilledByQuery)]
-_ELSEWHERE = [k for k in KINDS.values() if issubclass(k, ConnectsElsewhere)]
 
 
-def unfilled(sql: str) -> str:
-    """Return a statement as it runs on scratch, without filling an object or connecting."""
-    made = on_scratch(sql, _ELSEWHERE)
-    return reduce(lambda found, kind: kind.unfilled(found), _FILLED, made)
+def unfilled(sql: str, kind: str) -> str:
+    """Return a statement on an object of a kind as it runs on scratch.
+
+    It fills no object, and is nothing for an object that is never made there.
+    """
+    if issubclass(KINDS[kind], KeptOffScratch):
+        return NOTHING
+    return reduce(lambda found, filled: filled.unfilled(found), _FILLED, sql)
 
 
 def filled_as(found: State, expected: Mapping[Ref, Object]) -> State:
@@ -31,9 +34,7 @@ def filled_as(found: State, expected: Mapping[Ref, Object]) -> State:
 
     Objects that are never made on scratch are those of `expected`.
     """
-    filled: dict[Ref, Object] = {
-        r: o for r, o in expected.items() if isinstance(o, ConnectsElsewhere)
-    }
+    filled: dict[Ref, Object] = {r: o for r, o in expected.items() if isinstance(o, KeptOffScratch)}
     for ref, obj in found.objects.items():
         other = expected.get(ref)
         if isinstance(obj, FilledByQuery) and isinstance(other, FilledByQuery):

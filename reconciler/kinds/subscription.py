@@ -9,13 +9,13 @@ from psycopg import sql
 from pydantic import Field, field_validator, model_validator
 
 from reconciler.model.catalog_sql import address
+from reconciler.model.kept_off_scratch import Obstacle
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
 from reconciler.model.remote import (
     SECRET,
     ConnectsElsewhere,
-    Obstacle,
     SecretConninfo,
     placeholder,
 )
@@ -41,10 +41,6 @@ class Subscription(ConnectsElsewhere, Owned):
     oid_column: ClassVar[str] = "pg_subscription.oid"
     schemaless: ClassVar[bool] = True
     omitted_is_default: ClassVar[bool] = True
-    commands: ClassVar[tuple[str, ...]] = (
-        *("CREATE SUBSCRIPTION ", "ALTER SUBSCRIPTION ", "DROP SUBSCRIPTION "),
-        "COMMENT ON SUBSCRIPTION ",
-    )
     only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "create_slot": ("connect",),
         "copy_data": ("connect",),

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from reconciler.model.default_path import DefaultPath
-from reconciler.model.facts import Leftover, Parents, PartitionCopies, PartitionCopy, Size
+from reconciler.model.facts import (
+    Leftover,
+    Parents,
+    PartitionCopies,
+    PartitionCopy,
+    Removal,
+    Size,
+)
 from reconciler.model.privileges import Grants
 from reconciler.model.record import Record
 from reconciler.model.ref import Ref
@@ -23,6 +30,7 @@ class PlanningContext:
     """Facts for planning, read in the snapshot of the live state.
 
     server, user                  the target, and the role that will own new objects
+    database                      the name of the target's database, where statements name it
     building                      the statements need no undo: run on scratch at once, or in an undo
     tablespaces                   of the server, and that of the database
     sizes                         of relations
@@ -33,6 +41,7 @@ class PlanningContext:
                                   altered, by GRANT's word for its class and the schema ("": any)
     declared                      objects as written, with fields that no catalog stores
     dropped                       objects that the plan drops for good
+    removals                      what dropping an object of the whole cluster means elsewhere
     created                       objects that the plan creates: empty, and seen by no other session
     partition_copies              the target's copies of indexes and constraints on partitions
     default_partition_names       names of the same copies in a database created from nothing
@@ -61,6 +70,7 @@ class PlanningContext:
 
     server: Server
     user: str = "postgres"
+    database: str = ""
     building: bool = False
     tablespaces: Tablespaces = field(default_factory=Tablespaces)
     sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
@@ -71,6 +81,7 @@ class PlanningContext:
     initial: Mapping[tuple[str, str], Grants] = field(default_factory=dict[tuple[str, str], Grants])
     declared: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
     dropped: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
+    removals: Mapping[Ref, Removal] = field(default_factory=dict[Ref, Removal])
     created: Set[Ref] = frozenset()
     partition_copies: PartitionCopies = field(
         default_factory=dict[Ref, Mapping[Ref, PartitionCopy]]

@@ -78,5 +78,22 @@ class PartitionCopy:
     valid: bool = True
 
 
+@dataclass(frozen=True)
+class Removal:
+    """What goes, or stays in the way, when an object of the whole cluster is dropped.
+
+    databases   those in which objects belong to it or name it; `here` is the one of the plan
+    owning      those in which objects belong to it, "" for databases and tablespaces
+    members     the objects that lose it
+    heir        who gets what belongs to it, "" if nobody is named
+    """
+
+    here: str = ""
+    databases: tuple[str, ...] = ()
+    owning: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    heir: str = ""
+
+
 Parents = tuple[Ref, ...]
 PartitionCopies = Mapping[Ref, Mapping[Ref, PartitionCopy]]  # index or constraint → partition →

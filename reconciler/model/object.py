@@ -20,6 +20,8 @@ Abilities of some kinds only are capabilities, further base classes in this pack
                      Overloaded, RenamesParts
     markers          AppliesLast, FiresOnDdl, HiddenDependency, PlatformDependent
     access           DecidesAccess: decide who may do what
+    kept_off_scratch, remote, global_object
+                     KeptOffScratch, ConnectsElsewhere, GlobalObject: never made on scratch
     owned, datatype  Owned, Granted; DataType, Replaceable
 
 Stages ask with `isinstance(obj, Deferred)`, or call the module-level function next to the
@@ -60,6 +62,7 @@ class Object(Record):
     sql_fields: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL, as the user wrote it
     sql_clauses: ClassVar[Mapping[str, Clause]] = {}  # fields composed as SQL, and where they stand
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO exists, or SET SCHEMA
+    keys_when_absent: ClassVar[frozenset[str]] = frozenset()  # keys only of `state: absent`
     only_moved: ClassVar[bool] = False  # ALTER … SET SCHEMA exists, but no RENAME TO
     stays_in_schema: ClassVar[str] = ""  # what SET SCHEMA would leave behind
     commentable: ClassVar[bool] = True  # COMMENT ON exists

@@ -1,4 +1,4 @@
-"""The capability of objects that connect to another server with a secret: subscriptions.
+"""Secrets in commands, and the capability of objects that connect elsewhere: subscriptions.
 
 Such an object is never made on scratch, where it could connect. Its connection string is read
 neither from the catalog nor from files: `{secret}` is the one that the server has, and
@@ -8,23 +8,26 @@ neither from the catalog nor from files: `{secret}` is the one that the server h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, NamedTuple, Self, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from reconciler.model.object import Object
+from reconciler.model.kept_off_scratch import KeptOffScratch
 from reconciler.sql import literal, text
 
 Conninfo = Mapping[str, str | None]
 SECRET: dict[str, str | None] = {"secret": None}
 _VARIABLE = re.compile(r"RECONCILE_[A-Z0-9_]+")
-NOTHING = "SELECT"  # what runs on scratch in place of a command
+
+
+def _is_variable(written: Mapping[str, str | None]) -> bool:
+    variable = written.get("env")
+    return len(written) == 1 and bool(variable and _VARIABLE.fullmatch(variable))
 
 
 def _checked(written: dict[str, str | None]) -> dict[str, str | None]:
-    variable = written.get("env")
-    if written == SECRET or (len(written) == 1 and variable and _VARIABLE.fullmatch(variable)):
+    if written == SECRET or _is_variable(written):
         return written
     raise ValueError(
         "a connection string may hold a password, so it is kept out of files: write"
@@ -33,46 +36,47 @@ def _checked(written: dict[str, str | None]) -> dict[str, str | None]:
     )
 
 
-_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "secret": {"type": "null", "description": "keeps what the server has"},
-        "env": {
-            "type": "string",
-            "pattern": f"^{_VARIABLE.pattern}$",
-            "description": "the environment variable of `apply` that holds the connection string",
-        },
-    },
-    "minProperties": 1,
-    "maxProperties": 1,
-    "additionalProperties": False,
-}
+def _checked_password(written: dict[str, str | None]) -> dict[str, str | None]:
+    if _is_variable(written):
+        return written
+    raise ValueError(
+        "a password is kept out of files: write {env: RECONCILE_NAME}, an environment variable of"
+        " `apply` that holds it"
+    )
+
+
+def _schema(held: str, **others: object) -> dict[str, Any]:
+    variable = {
+        "type": "string",
+        "pattern": f"^{_VARIABLE.pattern}$",
+        "description": f"the environment variable of `apply` that holds the {held}",
+    }
+    return {
+        "type": "object",
+        "properties": {**others, "env": variable},
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    }
+
+
+_KEPT = {"type": "null", "description": "keeps what the server has"}
 SecretConninfo = Annotated[
-    dict[str, str | None], AfterValidator(_checked), WithJsonSchema(cast("dict[str, Any]", _SCHEMA))
+    dict[str, str | None],
+    AfterValidator(_checked),
+    WithJsonSchema(_schema("connection string", secret=_KEPT)),
+]
+SecretPassword = Annotated[
+    dict[str, str | None],
+    AfterValidator(_checked_password),
+    WithJsonSchema(_schema("password")),
 ]
 
 
-class Obstacle(NamedTuple):
-    """A reason why a declared object cannot be had, the key at fault, and what to do."""
-
-    key: str
-    reason: str
-    remedy: str
-
-
-class ConnectsElsewhere(Object):
+class ConnectsElsewhere(KeptOffScratch):
     """An object that connects to another server."""
 
-    commands: ClassVar[tuple[str, ...]]  # the beginnings of all commands on objects of the kind
-
-    def obstacles(self, live: Self | None) -> Iterator[Obstacle]:
-        """Yield why the declared object cannot be created, or cannot replace `live`."""
-        raise NotImplementedError
-
-
-def on_scratch(sql: str, kinds: Iterable[type[ConnectsElsewhere]]) -> str:
-    """Return a command as it runs on scratch: nothing in place of one on such an object."""
-    return NOTHING if any(sql.startswith(k.commands) for k in kinds) else sql
+    unproven: ClassVar[str] = "can be had: none is made on scratch, where it could connect"
 
 
 def placeholder(variable: str) -> str:

@@ -190,6 +190,22 @@ class Question(BaseModel):
     more: tuple[Question, ...] = ()
 
 
+class Requirement(BaseModel):
+    """What a role that is no superuser needs to run a statement.
+
+    condition   SQL that is true for a current role that may run it
+    lacking     what is to be said of a role that may not, after its name, with the remedy
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    condition: str
+    lacking: str
+
+
+Held = Literal["connection string", "password"]
+
+
 class Statement(Frozen):
     """A SQL command, with all facts needed by later stages.
 
@@ -224,6 +240,9 @@ class Statement(Frozen):
     rewrite             the rewrite of the table, if it can be combined with others
     environment         the environment variable whose value stands in `sql` for :'NAME'; it is put
                         there when the statement is sent, and shown nowhere
+    holds               what that variable holds; in place of a password its verifier is sent
+    database            another database of the cluster in which the statement runs
+    requirements        what the role needs beside `privilege` and `needs_create_on`
     also                further objects that the statement changes: kind and identity
     """
 
@@ -252,6 +271,9 @@ class Statement(Frozen):
     swaps_names: bool = False
     rewrite: TableRewrite | None = None
     environment: str = ""
+    holds: Held = "connection string"
+    database: str = ""
+    requirements: tuple[Requirement, ...] = ()
     also: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -175,6 +175,23 @@ RULES = (
         phases.drop_event_triggers_first_create_last,
     ),
     Rule(
+        "change roles before naming them",
+        "A role is created and altered before objects that will belong to it or name it.",
+        phases.change_roles_before_naming_them,
+    ),
+    Rule(
+        "change roles before members",
+        "A role is created and altered before its members because GRANT names it.",
+        phases.change_roles_before_members,
+        optional=True,
+    ),
+    Rule(
+        "drop roles last",
+        "All else is done before a role is dropped because PostgreSQL refuses DROP while objects "
+        "name it.",
+        phases.drop_roles_last,
+    ),
+    Rule(
         "alter one way before new dependents",
         "An enum gets its new value before new dependents are created because the undo, which "
         "replaces the enum, drops only dependents that were there.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -108,11 +108,7 @@ def _depended_on(operations: Operations) -> Set[Ref]:
     if not changed:
         return set()
     dependents = operations.live.dependents
-    found = {
-        schema
-        for schema, r in ((r.schema_ref, r) for r in changed)
-        if any(schema in s.needs(r) for s in states)
-    }
+    found = {*_needed_schemas(changed, states)}
     queue = [*changed, *(d for r in changed for d in dependents.get(r, ()))]
     while queue:
         ref = queue.pop()
@@ -123,6 +119,14 @@ def _depended_on(operations: Operations) -> Set[Ref]:
         own = ref.schema_ref
         queue += (n for n in needed if n != own)  # other schemas' rights do not matter
     return found
+
+
+def _needed_schemas(refs: Iterable[Ref], states: Iterable[State]) -> Iterator[Ref]:
+    """Yield the schemas of objects that need them."""
+    for ref in refs:
+        schema = ref.schema_ref
+        if any(schema in s.needs(ref) for s in states):
+            yield schema
 
 
 def _digests(subjects: _Subjects, state: State, leftovers: Leftovers) -> dict[str, str]:

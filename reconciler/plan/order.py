@@ -327,6 +327,9 @@ class _StepWriter:
             question=statement.question,
             temporary=statement.temporary,
             environment=statement.environment,
+            holds=statement.holds,
+            database=statement.database,
+            requirements=statement.requirements,
             also=statement.also,
         )
         self.steps.append(step)

@@ -136,7 +136,7 @@ def _with_search_paths(commands: Iterable[tuple[Step, str]]) -> Iterator[str]:
         if path != current:
             yield text(compose(_SET_PATH, literal(path)))
             current = path
-        yield unfilled(sql)
+        yield unfilled(sql, step.kind)
 
 
 def _run_one_by_one(
@@ -172,7 +172,7 @@ def _run_command(connection: Connection, step: Step, sql: str, title: str) -> di
     """
     try:
         rows(connection, _SET, ["search_path", step.search_path or SEARCH_PATH])
-        run_statement(connection, unfilled(sql))
+        run_statement(connection, unfilled(sql, step.kind))
     except StatementFailed as error:
         if step.fill is not None and error.sqlstate == NOT_IN_PREREQUISITE_STATE:
             return {f"the backfill of {step.identity} works: it reads a materialized view": None}

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field
 
 from reconciler.diff.diff import Action
 from reconciler.model.frozen import Frozen
-from reconciler.model.statement import Fill, Hazard, Lock, Question
+from reconciler.model.statement import Fill, Hazard, Held, Lock, Question, Requirement
 
 
 class Step(Frozen):
@@ -54,6 +54,9 @@ class Step(Frozen):
     temporary: bool = False
     search_path: str = ""
     environment: str = ""
+    holds: Held = "connection string"
+    database: str = ""
+    requirements: tuple[Requirement, ...] = ()
     also: tuple[tuple[str, str], ...] = ()
 
     @property

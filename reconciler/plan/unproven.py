@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.introspect.unfilled import unfilled
 from reconciler.kinds import KINDS
+from reconciler.model.kept_off_scratch import KeptOffScratch
 from reconciler.model.markers import FiresOnDdl
 from reconciler.model.object import Object
-from reconciler.model.remote import ConnectsElsewhere
 from reconciler.plan.step import Step
 from reconciler.server.capabilities import Server
 from reconciler.server.scratch import Scratch
@@ -19,7 +19,7 @@ def unproven_by_steps(steps: Iterable[Step], objects: Iterable[Object]) -> Itera
     reasons = dict.fromkeys(
         f"{s.kind.replace('_', ' ')} {s.identity} {_left_open(s)}"
         for s in steps
-        if any(unfilled(sql) != sql for sql in (s.sql, *s.undo))
+        if any(unfilled(sql, s.kind) != sql for sql in (s.sql, *s.undo))
     )
     yield from reasons
     if any(isinstance(o, FiresOnDdl) for o in objects):
@@ -27,8 +27,9 @@ def unproven_by_steps(steps: Iterable[Step], objects: Iterable[Object]) -> Itera
 
 
 def _left_open(step: Step) -> str:
-    if issubclass(KINDS[step.kind], ConnectsElsewhere):
-        return "can be had: none is made on scratch, where it could connect"
+    kind = KINDS[step.kind]
+    if issubclass(kind, KeptOffScratch):
+        return kind.unproven
     return "is filled: on scratch it stays empty"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from reconciler.introspect.global_objects import for_declaration
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.pipeline import Job, plan_of
 from reconciler.plan.plan import Plan
@@ -54,6 +55,7 @@ def observe(job: Job, question: Question | None, examine: Examination[T]) -> Obs
     with connect_to_read(job.target, job.session) as connection:
         fingerprint = fingerprint_for(question, connection)
         live = introspect(connection, role=job.role)
+        live, _ = for_declaration(live, connection, job.declaration)
         plan = plan_of(job, live, connection)
         found = examine(plan, live, connection)
     return Observed(plan, found, fingerprint if _is_complete(job, plan, live) else None)

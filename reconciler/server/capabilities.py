@@ -131,6 +131,16 @@ class Server:
         return self.major >= 16
 
     @property
+    def has_membership_options(self) -> bool:
+        """Memberships in roles with INHERIT, SET and a grantor, CREATEROLE with less power (16)."""
+        return self.major >= 16
+
+    @property
+    def has_parameter_privileges(self) -> bool:
+        """GRANT SET ON PARAMETER (15)."""
+        return self.major >= 15
+
+    @property
     def has_default_storage(self) -> bool:
         """SET STORAGE DEFAULT (16)."""
         return self.major >= 16

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconciler.server.connection import Connection, rows
 
+PREDEFINED = "pg_"  # the beginning of the names that PostgreSQL keeps for roles of its own
 # https://www.postgresql.org/docs/current/predefined-roles.html
 UNCONFINED = [
     "pg_create_subscription",

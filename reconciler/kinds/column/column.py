@@ -382,15 +382,13 @@ class Column(
     def after_swap(self, old: Object) -> Self:
         assert isinstance(old, type(self))
         swapped = {f: getattr(self, f) for f in (*SETTINGS, "type", "collation", "default")}
-        if self.identity is None:
-            swapped["identity"] = None
+        swapped |= {"identity": None} if self.identity is None else {}
         return old.model_copy(update=swapped)
 
     def reuses(self, old: Self | None, context: PlanningContext) -> frozenset[Ref]:
         shadow = shadow_of(self, old, context) if old is not None else None
-        if shadow is None or not shadow.is_in_sync(context.leftovers):
-            return frozenset()
-        return frozenset({shadow.ref})
+        in_sync = shadow is not None and shadow.is_in_sync(context.leftovers)
+        return frozenset({shadow.ref} if shadow is not None and in_sync else ())
 
     def finish_interrupted(self, context: PlanningContext) -> Iterable[Statement]:
         return continue_backfill(self, context)

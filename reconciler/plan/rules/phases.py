@@ -1,4 +1,4 @@
-"""Order the phases of objects: suspension, renaming, deferred parts, global settings."""
+"""Order the phases of objects: suspension, renaming, deferred parts, global settings, roles."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.kinds import KINDS
 from reconciler.model.deferred import deferred_needs
+from reconciler.model.global_object import GlobalObject
 from reconciler.model.markers import AppliesLast, FiresOnDdl
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
@@ -151,7 +152,7 @@ def change_default_privileges_last(operations: Operations) -> Iterator[Pair]:
                 issubclass(kind, FiresOnDdl) and not other.drops
             )
             needed = other.drops and other.ref in operations.live.needs(operation.ref)
-            if not also_last and not needed:
+            if not also_last and not needed and not _drops_global(other):
                 yield other, operation
 
 
@@ -163,10 +164,56 @@ def drop_event_triggers_first_create_last(operations: Operations) -> Iterator[Pa
         if operations.only(operation.ref) != operation:
             continue
         for other in operations.statements:
-            if not _fires_on_ddl(other):
+            if not _fires_on_ddl(other) and not _drops_global(other):
                 yield (operation, other) if operation.drops else (other, operation)
 
 
 def _fires_on_ddl(operation: Operation) -> bool:
     """Tell whether the operation is on an event trigger or the like."""
     return issubclass(KINDS[operation.ref.kind], FiresOnDdl)
+
+
+# -- objects of the whole cluster ------------------------------------------------------------------
+
+
+def change_roles_before_naming_them(operations: Operations) -> Iterator[Pair]:
+    """Create and alter roles before other objects that will name them."""
+    for role, other in _naming(operations):
+        if not _is_global(other):
+            yield role, other
+
+
+def change_roles_before_members(operations: Operations) -> Iterator[Pair]:
+    """Create and alter roles before the roles that will be members, or have memberships of them."""
+    for role, other in _naming(operations):
+        if _is_global(other) and other.ref != role.ref:
+            yield role, other
+
+
+def drop_roles_last(operations: Operations) -> Iterator[Pair]:
+    """Drop roles after all further operations: any of these may end what names a role."""
+    going = [o for o in operations.statements if _drops_global(o)]
+    for operation in going:
+        for other in operations.statements:
+            if not _drops_global(other):
+                yield other, operation
+
+
+def _naming(operations: Operations) -> Iterator[tuple[Operation, Operation]]:
+    """Yield each operation on a role that stays, with each operation on what will name the role."""
+    roles = {o.ref.name: o for o in operations.statements if _is_global(o) and not o.drops}
+    if not roles:
+        return
+    for operation in operations.statements:
+        obj = operations.desired.get(operation.ref)
+        if obj is not None and not operation.drops:
+            named = obj.roles().union(*(p.roles() for p in operations.desired.parts(obj.ref)))
+            yield from ((roles[name], operation) for name in sorted(named & roles.keys()))
+
+
+def _is_global(operation: Operation) -> bool:
+    return issubclass(KINDS[operation.ref.kind], GlobalObject)
+
+
+def _drops_global(operation: Operation) -> bool:
+    return operation.drops and _is_global(operation)
