@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
@@ -49,8 +49,15 @@ class Relation:
 
     def granted(self, privilege: str) -> set[str]:
         """Return the roles with a privilege; PUBLIC is ""."""
-        pairs = (g.rsplit("=", 1) for g in self.grants)
-        return {role for role, granted in pairs if granted == privilege}
+        return self._roles.get(privilege, set())
+
+    @cached_property
+    def _roles(self) -> Mapping[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for grant in self.grants:
+            role, _, privilege = grant.rpartition("=")
+            found.setdefault(privilege, set()).add(role)
+        return found
 
 
 class Column(NamedTuple):
@@ -100,6 +107,12 @@ class Index:
     def sql(self) -> str:
         """The qualified name in SQL."""
         return text(name(self.schema, self.name))
+
+    @cached_property
+    def purpose(self) -> tuple[object, ...]:
+        """The method, the keys and the condition: indexes that share these serve one purpose."""
+        keys = (self.method, self.keys, self.classes, self.collations, self.options)
+        return (*map(str, keys), self.shown_expressions, self.shown_predicate)
 
     @cached_property
     def trees(self) -> Sequence[Node]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 _TOKEN = re.compile(r'[{}()]|"(?:[^"\\]|\\.)*"|(?:[^\s{}()\\]|\\.)+', re.DOTALL)
@@ -68,7 +69,7 @@ class Node:
         """Yield the nodes of the kinds from here downwards."""
         return (n for n in self.walk() if n.kind in kinds)
 
-    @property
+    @cached_property
     def function(self) -> int:
         """The oid of the function behind a call or operator, or 0."""
         return self.number("funcid") or self.number("opfuncid") or self.number("aggfnoid")

@@ -47,15 +47,10 @@ def index_duplicate(db: Database) -> Iterator[Found]:
 
 def _equal(kept: Index, other: Index) -> bool:
     """Tell whether an index has the same keys and serves every use of the second index."""
-
-    def definition(index: Index) -> tuple[object, ...]:
-        keys = (index.method, index.keys, index.classes, index.collations, index.options)
-        return (*map(str, keys), index.shown_expressions, index.shown_predicate)
-
     return (
         kept.is_valid
         and (kept.is_unique or not other.is_unique)
-        and definition(kept) == definition(other)
+        and kept.purpose == other.purpose
         and {*other.included} <= {*kept.included}
     )
 
