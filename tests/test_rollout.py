@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import time
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -11,10 +16,13 @@ from typing import Any
 import pytest
 from click.testing import Result
 from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
 
 from reconciler.apply.session import sole_applier
+from reconciler.cli.signals import stopping
 from reconciler.fleet.batches import RolloutSettings, parse_sizes, sizes_of_batches
 from reconciler.fleet.shard import Shard, parse_shard
+from reconciler.report.rollout_progress import RolloutTable
 from reconciler.rollout.result import TargetResult
 from reconciler.rollout.roll import Attempt, RollOut
 from tests.conftest import Database
@@ -303,10 +311,16 @@ def test_options_of_several_targets_are_refused_for_one(databases: dict[str, Dat
     assert "a saved plan is for one" in run("apply", "reconcile.yml", "--all").stderr
 
 
-def test_shards_divide_the_targets(databases: dict[str, Database]) -> None:
-    found = [statuses(run("plan", "--all", "--shard", f"{i}/2")) for i in range(2)]
+@pytest.mark.parametrize("command", ["plan", "drift"])
+def test_shards_divide_the_targets(databases: dict[str, Database], command: str) -> None:
+    found = [statuses(run(command, "--all", "--shard", f"{i}/2")) for i in range(2)]
     assert found[0].keys() | found[1].keys() == {*NAMES}
     assert not found[0].keys() & found[1].keys()
+
+
+def test_a_shard_without_targets_is_no_error(databases: dict[str, Database]) -> None:
+    sparse = [run(c, "--all", "--shard", "999/1000") for c in ("plan", "drift", "apply")]
+    assert [(d.exit_code, d.stderr.count("error")) for d in sparse] == [(0, 0)] * 3
 
 
 # -- without a database -----------------------------------------------------------------------
@@ -386,3 +400,39 @@ def test_any_error_ends_it_if_asked() -> None:
     log, roll = rolled(outcomes, serial=[1], any_errors_fatal=True)
     assert [name for name, *_ in log] == ["a", "b"]
     assert roll.stop.is_set()
+
+
+def test_the_first_signal_ends_the_beginning_and_the_second_the_command() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_twice(Event())
+
+
+def interrupt_twice(stop: Event) -> None:
+    with stopping(stop):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.wait(5)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+
+def test_the_view_of_a_terminal_obeys_nothing_foreign() -> None:
+    console = Console(file=StringIO(), force_terminal=True, width=60)
+    view = RolloutTable(console)
+    with view:
+        view.phase("roll-out x to 40 targets", 40)
+        for number in range(20):
+            view.started(f"t{number}")
+        view.step("t0", "alter column public.t.\x1b[2J[red]a")
+        view.waiting("t1", "behind pid 7\n\n\n")
+        view.ended(TargetResult("t2", "failed", 1, message="syntax \x1b[31merror"))
+        view.ended(TargetResult("t3", "changed"))
+    with console.capture() as captured:
+        console.print(view.shown())
+    lines = captured.get().splitlines()
+    text = re.sub(r"\x1b\[[\d;]*m", "", captured.get())
+    assert text.splitlines()[0].startswith("roll-out x to 40 targets: 2 of 40  changed=1  failed=1")
+    assert "[red]a" in text
+    assert "\x1b[2J" not in captured.get()
+    assert "  and 2 more at work" in text.splitlines()
+    assert any(line.startswith("t1 waits: behind pid 7") for line in text.splitlines())
+    assert len(lines) == 1 + 16 + 1 + 2

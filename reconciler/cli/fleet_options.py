@@ -14,27 +14,25 @@ import click
 
 from reconciler import settings
 from reconciler.cli.options import Command, Decorator, collected
-from reconciler.cli.targets import NamedTarget, TargetsOptions, targets_options
+from reconciler.cli.targets import HOW_SEVERAL, NamedTarget, TargetsOptions, targets_options
 from reconciler.errors import SettingsError
 from reconciler.fleet.batches import RolloutSettings, parse_sizes
+from reconciler.fleet.cluster import OPTION as EXECUTOR
 from reconciler.fleet.cluster import Cluster, address_of
 from reconciler.fleet.executor import Executor, Threads
 from reconciler.fleet.shard import OPTION as SHARD
-from reconciler.fleet.shard import parse_shard
 from reconciler.rollout.results import OPTION as RESULTS
 from reconciler.rollout.results import VARIABLE as RESULTS_VARIABLE
 from reconciler.rollout.results import ResultsTable
 from reconciler.settings import Settings
 
-HOW_SEVERAL = "--all, --limit, or --target more than once"
 NAME = re.compile(r"[\w.-]{1,63}")
 
 
 @dataclass(frozen=True)
 class FleetOptions:
-    """Which of the targets this command works on, and where."""
+    """Where a command works on its targets, and where it writes the results."""
 
-    shard: str | None = None
     executor: str | None = None
     results: str | None = None
 
@@ -42,16 +40,10 @@ class FleetOptions:
         """Raise SettingsError for an option that goes with several targets, on one target."""
         if self.results and not settings.is_url(self.results):
             raise SettingsError(f"{RESULTS}: expected the URL of a database")
-        if (self.shard or self.executor) and not targets.several:
-            option = SHARD if self.shard else "--executor"
-            raise SettingsError(f"{option} goes with several targets: {HOW_SEVERAL}")
-
-    def of_shard(self, named: Sequence[NamedTarget]) -> Sequence[NamedTarget]:
-        """Return the targets of the shard; raises SettingsError."""
-        if not self.shard:
-            return named
-        shard = parse_shard(self.shard)
-        return [target for target in named if shard.has(target.name)]
+        if targets.shard and not targets.several:
+            raise SettingsError(f"{SHARD} goes with several targets: {HOW_SEVERAL}")
+        if self.executor and not targets.several:
+            raise SettingsError(f"{EXECUTOR} goes with several targets: {HOW_SEVERAL}")
 
     def open_results(self) -> ResultsTable | None:
         """Return the table for results, if one is named; raises ReconcileError."""
@@ -122,7 +114,7 @@ class Several:
 
     def named(self, file: Settings) -> Sequence[NamedTarget]:
         """Return the targets of the shard; raises SettingsError."""
-        return self.fleet.of_shard(self.targets.named(file))
+        return self.targets.named(file)
 
     def open_executor(self) -> Executor:
         """Return where the work is done; raises SettingsError."""
@@ -138,12 +130,7 @@ _fleet_options = collected(
     "fleet",
     FleetOptions,
     click.option(
-        SHARD,
-        metavar="I/N",
-        help="Only the targets of one of N shards, chosen by a hash of the name; I counts from 0.",
-    ),
-    click.option(
-        "--executor",
+        EXECUTOR,
         metavar="dask://HOST:PORT",
         help="Work on the targets in the workers of a Dask cluster, --forks at once. Workers take"
         " targets by name from their own reconcile.yml and environment. The connection is TLS, as"

@@ -10,11 +10,14 @@ import click
 
 from reconciler.cli.options import collected
 from reconciler.errors import SettingsError
+from reconciler.fleet.shard import OPTION as SHARD
+from reconciler.fleet.shard import parse_shard
 from reconciler.inventory.limit import OPTION, limited
 from reconciler.server.redaction import redacted
 from reconciler.settings import FILE, Settings
 
 FORKS = 4
+HOW_SEVERAL = "--all, --limit, or --target more than once"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class TargetsOptions:
     every: bool
     limits: tuple[str, ...]
     forks: int
+    shard: str | None = None
 
     @property
     def several(self) -> bool:
@@ -56,10 +60,19 @@ class TargetsOptions:
         if self.limits and self.targets:
             raise SettingsError(f"{OPTION} and --target contradict each other")
         if self.every or self.limits:
-            return [NamedTarget(name, name) for name in self._of_file(settings)]
+            return self._of_shard([NamedTarget(name, name) for name in self._of_file(settings)])
         if not self.targets:
-            return [NamedTarget(None, _default_name(settings))]
-        return [NamedTarget(flag, _name(flag)) for flag in dict.fromkeys(self.targets)]
+            return self._of_shard([NamedTarget(None, _default_name(settings))])
+        return self._of_shard([NamedTarget(f, _name(f)) for f in dict.fromkeys(self.targets)])
+
+    def _of_shard(self, named: Sequence[NamedTarget]) -> Sequence[NamedTarget]:
+        """Return the targets of the shard; raises SettingsError for a shard of one target."""
+        if not self.shard:
+            return named
+        if not self.several:
+            raise SettingsError(f"{SHARD} goes with several targets: {HOW_SEVERAL}")
+        shard = parse_shard(self.shard)
+        return [target for target in named if shard.has(target.name)]
 
     def _of_file(self, settings: Settings) -> Sequence[str]:
         if not settings.targets:
@@ -108,5 +121,10 @@ targets_options = collected(
         default=FORKS,
         show_default=True,
         help="How many targets are worked on at once.",
+    ),
+    click.option(
+        SHARD,
+        metavar="I/N",
+        help="Only the targets of one of N shards, chosen by a hash of the name; I counts from 0.",
     ),
 )

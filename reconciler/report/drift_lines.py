@@ -23,7 +23,7 @@ def report_lines(report: DriftReport) -> Iterator[str]:
         if target.status == "different":
             yield from target_lines(target)
             yield ""
-    width = max(len(target.name) for target in report.targets)
+    width = max((len(target.name) for target in report.targets), default=0)
     for target in report.targets:
         yield f"{target.name:{width}}  {target.status:9}  {verdict(target)}"
 

@@ -6,7 +6,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -112,7 +111,7 @@ class RolloutTable:
         self._latest: deque[tuple[str, str]] = deque(maxlen=MAX_LATEST)
         self._lock = threading.Lock()
         self._live = Live(
-            get_renderable=self._shown, console=console, transient=True, refresh_per_second=4
+            get_renderable=self.shown, console=console, transient=True, refresh_per_second=4
         )
 
     def __enter__(self) -> Self:
@@ -157,7 +156,8 @@ class RolloutTable:
                 shown = f"{result.name} {result.status}: {outcome(result)}"
                 self._latest.append((COLOURS.get(result.status, "yellow"), shown))
 
-    def _shown(self) -> Group:
+    def shown(self) -> Group:
+        """Return what is shown now."""
         from rich.console import Group  # noqa: PLC0415 - slow to import, and for terminals only
         from rich.text import Text  # noqa: PLC0415
 
@@ -173,9 +173,6 @@ class RolloutTable:
         for row in rows:  # a row that breaks would move all others
             row.no_wrap, row.overflow = True, "ellipsis"
         return Group(*rows)
-
-
-OpenView = AbstractContextManager[View]
 
 
 def _title(step: Step) -> str:
