@@ -97,14 +97,7 @@ def moved(was: Mapping[str, str], state: State, leftovers: Leftovers) -> list[st
 
 def _depended_on(operations: Operations) -> Set[Ref]:
     """Find changed objects, the dependents of changed objects, and all needed objects."""
-    states = (operations.live, operations.desired)
-    recreation = operations.recreation
-    changed = {
-        *(c.ref for c in operations.changes),
-        *(o.ref for o in operations.statements),
-        *recreation.recreated,
-        *recreation.suspended,
-    }
+    states, changed = (operations.live, operations.desired), _changed(operations)
     if not changed:
         return set()
     dependents = operations.live.dependents
@@ -119,6 +112,17 @@ def _depended_on(operations: Operations) -> Set[Ref]:
         own = ref.schema_ref
         queue += (n for n in needed if n != own)  # other schemas' rights do not matter
     return found
+
+
+def _changed(operations: Operations) -> Set[Ref]:
+    """Find the objects with a change or a statement, and objects to recreate or suspend."""
+    recreation = operations.recreation
+    return {
+        *(c.ref for c in operations.changes),
+        *(o.ref for o in operations.statements),
+        *recreation.recreated,
+        *recreation.suspended,
+    }
 
 
 def _needed_schemas(refs: Iterable[Ref], states: Iterable[State]) -> Iterator[Ref]:
