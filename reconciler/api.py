@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from reconciler.declare.load import load as load_files
 from reconciler.drift.look import look
 from reconciler.drift.result import TargetDrift
 from reconciler.errors import RunFailed
+from reconciler.journal.history import Detail, Run
 from reconciler.journal.ownership import Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope
@@ -150,6 +151,15 @@ class Database:
         assert isinstance(plan, Plan)
         given = read_approvals(state=Path(approvals)) if approvals else ()
         allowed = Allowed([allow] if isinstance(allow, str) else allow, given)
+        return self._run(plan, job, allowed, on_event)
+
+    def _run(
+        self,
+        plan: Plan,
+        job: Job | None,
+        allowed: Allowed,
+        on_event: Callable[[Event], object] | None,
+    ) -> Outcome:
         checks = AttachedChecks.of(
             plan.checks if plan.steps else (), self._target.url, self._terms(job)
         )
@@ -217,6 +227,51 @@ class Database:
         style = ExportStyle(tidy=tidy, scratch=self._scratch)
         files, _ = pipeline.export_state(self._target.url, scope, Path(folder), session, style)
         return files
+
+    def history(self, limit: int = 20) -> list[Run]:
+        """Return the recorded runs, the latest first, at most `limit`.
+
+        >>> [(run.id, run.status, run.changes) for run in database.history()]
+        [(1, 'done', {'create': 2})]
+        """
+        return pipeline.read_history(self._target.url, self._recorded, limit, self._session)
+
+    def run(self, number: int) -> Detail:
+        """Return a recorded run with its changes and steps; raises PlanRefused for an unknown one.
+
+        >>> [(step.step_id, step.status) for step in database.run(1).steps]
+        [('1', 'done')]
+        """
+        return pipeline.read_run(self._target.url, self._recorded, number, self._session)
+
+    def rollback(
+        self,
+        run: int | None = None,
+        *,
+        allow: Collection[str] = (),
+        on_event: Callable[[Event], object] | None = None,
+    ) -> Outcome:
+        """Restore the objects changed by a run, by default the last that changed something.
+
+        `allow` and `on_event` are those of `apply`, and so are the errors. PlanRefused is raised,
+        too, if there is no such run, or if its objects have been changed since.
+
+        >>> database.rollback(allow=["data-loss"]).changed
+        2
+        """
+        plan, job = pipeline.plan_rollback(
+            self._target.url, self._recorded, run, self._scratch, self._session
+        )
+        return self._run(plan, job, Allowed([allow] if isinstance(allow, str) else allow), on_event)
+
+    @property
+    def _session(self) -> Mapping[str, str]:
+        return self._target.lock_policy.session
+
+    @property
+    def _recorded(self) -> Place:
+        """The journal of earlier runs, also where none is kept now."""
+        return Place(self._target.journal or JOURNAL)
 
     @property
     def _journal(self) -> Place | None:

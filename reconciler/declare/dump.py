@@ -1,7 +1,8 @@
 """Dump YAML as people write it: short collections in brackets, long text in blocks.
 
-Text is quoted by the rules of YAML 1.2, under which `on` is no boolean. PyYAML says how a text may
-be written, and folds long lines; its emitter of whole documents takes ten times as long.
+Text is quoted where YAML 1.2 or YAML 1.1 takes it for something else, as YAML 1.1 does with `on`.
+PyYAML says how a text may be written, and folds long lines; its emitter of whole documents takes
+ten times as long.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from functools import lru_cache
 from typing import Any, TypeGuard, cast
 
 from yaml.emitter import Emitter
+from yaml.nodes import ScalarNode
 from yaml.representer import SafeRepresenter
+from yaml.resolver import Resolver
 
 from reconciler.declare.parse import MERGE_KEY, resolved_scalar
 from reconciler.escape import has_hidden
@@ -294,12 +297,20 @@ def _text_on_line(text: str, *, in_brackets: bool) -> str:
         return _double_quoted(text)
     found = _emitter(io.StringIO(), text).analyze_scalar(text)
     is_allowed = found.allow_flow_plain if in_brackets else found.allow_block_plain
-    if is_allowed and isinstance(resolved_scalar(text), str) and text != MERGE_KEY:
+    if is_allowed and text != MERGE_KEY and is_text_everywhere(text):
         return text
     is_clearer = "'" in text and not re.search(r'["\\]', text)
     if is_clearer or not found.allow_single_quoted:
         return _double_quoted(text)
     return "'" + text.replace("'", "''") + "'"
+
+
+def is_text_everywhere(text: str) -> bool:
+    """Tell whether readers of YAML 1.2 and of YAML 1.1, to which `on` is true, take it for text."""
+    if not isinstance(resolved_scalar(text), str):
+        return False
+    resolver: Any = Resolver()
+    return resolver.resolve(ScalarNode, text, (True, False)) == resolver.DEFAULT_SCALAR_TAG
 
 
 def _double_quoted(text: str) -> str:

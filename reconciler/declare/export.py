@@ -11,9 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from reconciler.declare.annotations import written_fields
+from reconciler.declare.annotations import other_keys_of, written_fields
 from reconciler.declare.conditions import MAX_WIDTH, folded_condition
-from reconciler.declare.dump import Block, Literal, Section, Verbatim, dump_yaml
+from reconciler.declare.dump import (
+    Block,
+    Literal,
+    Section,
+    Verbatim,
+    dump_yaml,
+    is_text_everywhere,
+)
 from reconciler.declare.exported_files import assert_replaceable, write_exported
 from reconciler.declare.files import FileRefused
 from reconciler.declare.home_schema import HomeNames
@@ -130,7 +137,9 @@ class _Changes:
         own = _body(obj, {})
         if was is None:
             return own
-        body = cast("Body", own if isinstance(own, dict) else {obj.main_key: own})
+        body = cast(
+            "Body", own if isinstance(own, dict) else {_plain_key(type(obj), obj.main_key): own}
+        )
         return {**body, **_defaults_again(obj, was, body)}
 
 
@@ -139,8 +148,12 @@ def _defaults_again(obj: Object, was: Object, body: Body) -> Body:
     now, before = (
         written_fields(o.model_dump(mode="json", by_alias=True), type(o)) for o in (obj, was)
     )
-    changed = {k: v for k, v in now.items() if k not in body and v != before.get(k)}
-    return {k: _value(v, k) for k, v in changed.items() if k not in _derived_keys(type(obj))}
+    keys = {k: _plain_key(type(obj), k) for k in now.keys() - _derived_keys(type(obj))}
+    return {
+        keys[k]: _value(v, k)
+        for k, v in now.items()
+        if k in keys and keys[k] not in body and v != before.get(k)
+    }
 
 
 def _read_back(state: State, folder: Path) -> None:
@@ -259,7 +272,18 @@ def _body(obj: Object, children: Mapping[Ref | None, list[Object]]) -> Any:
     body |= {k: body.pop(k) for k in blocks}  # long SQL reads best after the short fields
     for child in children.get(obj.ref, ()):
         body.setdefault(child.section, Section())[_key(child)] = _body(child, children)
-    return obj.short_form(body)
+    entry = obj.short_form(body)
+    if not isinstance(entry, dict):
+        return entry
+    return {_plain_key(model, k): v for k, v in cast("Body", entry).items()}
+
+
+@cache
+def _plain_key(model: type[Object], key: str) -> str:
+    """Return a key that readers of YAML 1.1 take for text, if the kind has one: not `on`."""
+    if is_text_everywhere(key):
+        return key
+    return next((other for other, own in other_keys_of(model).items() if own == key), key)
 
 
 @cache
