@@ -31,7 +31,8 @@ def with_origins(plan: Plan, positions: Positions) -> Plan:
     The rule is the name of the first hazard among the change's steps, in the order of HazardKind,
     and the severity a warning; without a hazard they are the action and a note.
     """
-    refs = {(r.kind, r.identity): r for r in (*(ref for ref, _ in positions), *plan.touches)}
+    declared = dict.fromkeys(ref for ref, _ in positions)
+    refs = {(r.kind, r.identity): r for r in (*declared, *plan.touches)}
     dropped = {(c.kind, c.identity) for c in plan.changes if c.action == "drop"}
     hazards = _hazards(plan)
     changes: list[Planned] = []
