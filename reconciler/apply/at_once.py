@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from reconciler.apply.lost import record_lost, transaction_id
-from reconciler.apply.retry import awaited_locks, statement_timeouts, step_timeouts
+from reconciler.apply.retry import statement_timeouts, step_timeouts
 from reconciler.apply.run import Executed, Run
 from reconciler.apply.step_checks import check_before, only_creates
 from reconciler.errors import StatementFailed
@@ -69,11 +69,13 @@ def _fits(group: Sequence[Step], created: Set[str]) -> bool:
 
     A role is known to other sessions, and to runs for other databases.
     """
-    plain = (only_creates(s) and not s.search_path and not s.environment for s in group)
-    return (
-        all(plain)
-        and all(s.kind not in GLOBAL for s in group)
-        and not awaited_locks(group, created)
+    own = {step.identity for step in group}
+    return all(
+        only_creates(step)
+        and step.kind not in GLOBAL
+        and not (step.search_path or step.environment or step.database)
+        and all(lock.relation in created or lock.relation in own for lock in step.locks)
+        for step in group
     )
 
 
