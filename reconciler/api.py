@@ -25,6 +25,7 @@ from reconciler.journal.history import Detail, Run
 from reconciler.journal.ownership import Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope
+from reconciler.model.variables import Values
 from reconciler.pipeline import ExportStyle, Job
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
@@ -33,16 +34,20 @@ from reconciler.recall.observed import observe
 from reconciler.report import text
 
 
-def load(path: str | Path | None = None) -> Declaration:
+def load(path: str | Path | None = None, variables: Values | None = None) -> Declaration:
     """Read a YAML file, or all of a folder; None is the folder that reconcile.yml names.
 
-    Raises DeclarationError, whose `problems` hold every fault with file, line and column.
+    `variables` are the values of the variables that the files list; None are those that
+    reconcile.yml gives to all targets. Raises DeclarationError, whose `problems` hold every fault
+    with file, line and column.
 
     >>> declaration = reconciler.load("desired_state")
     >>> sorted(map(str, declaration.objects))
     ['column public.notes.id', 'table public.notes']
     """
-    return load_files(settings.read().state_folder() if path is None else Path(path))
+    file = settings.read()
+    values = file.vars if variables is None else variables
+    return load_files(file.state_folder() if path is None else Path(path), variables=values)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from psycopg.conninfo import make_conninfo
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from reconciler.errors import (
@@ -26,7 +28,9 @@ from reconciler.errors import (
 )
 from reconciler.fleet.batches import RolloutSettings
 from reconciler.inventory.group import Fault, Group, faults
-from reconciler.inventory.target import NAME, Target, TimeoutSettings
+from reconciler.inventory.inventory import Inventory, assembled
+from reconciler.inventory.sources import Sources
+from reconciler.inventory.target import NAME, Target, TimeoutSettings, Value, Variables
 from reconciler.lint.settings import LintSettings
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.server.locks import LockPolicy
@@ -42,6 +46,7 @@ MIN_KEY = 32  # characters
 EMBEDDED = "embedded"  # the name of the target on a server that reconcile starts itself
 EMBEDDED_DATABASE = "reconcile"
 LIBPQ_VARIABLES = ("PGHOST", "PGDATABASE", "PGSERVICE", "PGHOSTADDR", "PGPORT")
+MAX_SHOWN = 50  # names of targets
 _VARIABLE = re.compile(r"\$\{(RECONCILE_\w+|\w+_URL)\}")
 
 
@@ -50,12 +55,15 @@ class Settings(TimeoutSettings):
 
     targets: dict[str, Target] = Field(default_factory=dict)
     groups: dict[str, Group] = Field(default_factory=dict)
+    vars: Variables = Field(default_factory=dict, description="variables of all targets")
+    inventory: Sources = Field(default_factory=Sources, description="further targets")
     target: str | None = Field(default=None, description="the target without --target")
     state: Path = Path("desired_state")
     schemas: tuple[str, ...] = ()
     scratch: str = "auto"
     lint: LintSettings = Field(default_factory=LintSettings)
     rollout: RolloutSettings = Field(default_factory=RolloutSettings)
+    _inventories: dict[bool, Inventory] = PrivateAttr(default_factory=dict[bool, Inventory])
 
     @field_validator("scratch")
     @classmethod
@@ -66,6 +74,33 @@ class Settings(TimeoutSettings):
                 " other servers: name one by --scratch or RECONCILE_SCRATCH"
             )
         return scratch
+
+    def all_targets(self) -> Inventory:
+        """Return the targets of the file and of the other sources, which are read once.
+
+        Raises SettingsError and ConnectionFailed.
+        """
+        return self._assembled(complete=True)
+
+    def find_target(self, name: str) -> Target | None:
+        """Return a target by name; other sources are read only if the file has no such target."""
+        if name in self.targets or not name or not self.inventory.are_there:
+            return self.targets.get(name)
+        entry = self.all_targets().entries.get(name)
+        return entry.target if entry else None
+
+    def variables_of(self, name: str) -> Mapping[str, Value]:
+        """Return the variables of a target by name, or of a target without a name ("")."""
+        complete = name not in self.targets
+        return self._assembled(complete=complete).variables_of(name) if name else self.vars
+
+    def _assembled(self, *, complete: bool) -> Inventory:
+        """Return the targets, without those of other sources unless `complete`."""
+        if complete not in self._inventories:
+            further = self.inventory.read() if complete else None
+            found = assembled(self.targets, self.groups, self.vars, further)
+            self._inventories[complete] = found
+        return self._inventories[complete]
 
     def state_folder(self) -> Path:
         """Return the folder of the state, which is a folder below that of reconcile.yml.
@@ -85,11 +120,15 @@ class Settings(TimeoutSettings):
 
 @dataclass(frozen=True)
 class ResolvedTarget:
-    """The URL of a database, the waits there, and the journal's schema (None: no journal)."""
+    """The URL of a database, the waits there, the journal's schema (None: no journal), variables.
+
+    `variables` are those that a declaration may use.
+    """
 
     url: str
     lock_policy: LockPolicy
     journal: str | None = JOURNAL
+    variables: Mapping[str, Value] = field(default_factory=dict[str, Value])
 
 
 def read(file: Path = FILE) -> Settings:
@@ -109,7 +148,8 @@ def read(file: Path = FILE) -> Settings:
     if not problems:
         try:
             found = Settings.model_validate(plain(nodes[0]) or {} if nodes else {})
-            problems += [_problem(f, nodes[0]) for f in faults(found.targets, found.groups)]
+            of_groups = faults(found.targets, found.groups, complete=not found.inventory.are_there)
+            problems += [_problem(f, nodes[0]) for f in of_groups]
             if not problems:
                 return found
         except ValidationError as error:
@@ -165,9 +205,12 @@ def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
     """
     own_choice = flag or os.environ.get("DATABASE_URL")
     choice = own_choice or settings.target or ""
-    target = None if is_url(choice) or choice == EMBEDDED else settings.targets.get(choice)
+    named = not is_url(choice) and choice != EMBEDDED
+    target = settings.find_target(choice) if named else None
     if target is not None:
         url = _from_file(target.url, f"target {choice}")
+        if target.dbname is not None:
+            url = make_conninfo(url, dbname=target.dbname)
     elif choice == EMBEDDED:
         from reconciler.server.kept import start_embedded  # noqa: PLC0415 - slow to import
 
@@ -177,7 +220,8 @@ def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
     else:
         url = _checked_url(choice, settings)
     sources = (settings,) if target is None else (settings, target)
-    return ResolvedTarget(url, _lock_policy(*sources), _journal(*sources))
+    variables = settings.variables_of(choice if target is not None else "")
+    return ResolvedTarget(url, _lock_policy(*sources), _journal(*sources), variables)
 
 
 def is_url(text: str) -> bool:
@@ -213,14 +257,15 @@ def _checked_url(url: str, settings: Settings) -> str:
             "no target: --target NAME or URL (or `embedded`), DATABASE_URL, PGHOST …,"
             " or `target:` in reconcile.yml"
         )
-    if url in settings.groups:
+    if url in settings.groups or (url and not is_url(url) and url in settings.all_targets().groups):
         raise SettingsError(f"{url} is a group of targets: --limit {url} selects them")
     if url and not is_url(url):
-        names = [*settings.targets, EMBEDDED]
+        names = [*settings.all_targets().entries, EMBEDDED]
         nearest = get_close_matches(url, names, 1)
         suggestion = f"did you mean {nearest[0]}? " if nearest else ""
+        known = ", ".join(names[:MAX_SHOWN] + ["…"] * (len(names) > MAX_SHOWN))
         raise SettingsError(
-            f"the target is neither a URL nor a known name; {suggestion}known: {', '.join(names)}"
+            f"the target is neither a URL nor a known name; {suggestion}known: {known}"
         )
     return url
 

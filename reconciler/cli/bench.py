@@ -131,8 +131,10 @@ def bench(
     not.
     """
     file = settings.read()
-    declaration = load(state or file.state_folder(), files_root=files_root)
-    url = "" if options.scripts else settings.resolve_target(file, target).url
+    resolved = None if options.scripts else settings.resolve_target(file, target)
+    variables = resolved.variables if resolved else file.vars
+    declaration = load(state or file.state_folder(), files_root=files_root, variables=variables)
+    url = resolved.url if resolved else ""
     for picture in options.pictures:
         assert_drawable(picture)
     benchmark = compare(options.comparison(declaration, url), _tell, watch_progress)

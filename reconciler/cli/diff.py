@@ -69,17 +69,17 @@ def diff(
 
 def _side(text: str, file: settings.Settings, opened: ExitStack) -> Side:
     """Return what an argument names; raises SettingsError for nothing."""
-    if settings.is_url(text) or text in file.targets or text == settings.EMBEDDED:
+    if settings.is_url(text) or file.find_target(text) or text == settings.EMBEDDED:
         return _database(text, file)
     if Path(text).exists():
-        return load(Path(text))
+        return load(Path(text), variables=file.vars)
     revision, colon, folder = text.partition(":")
     if not colon:
         raise SettingsError(
             f"{text} is no target of reconcile.yml, no file or folder, and no REVISION:FOLDER"
         )
     out = opened.enter_context(TemporaryDirectory())
-    return load(write_revision(revision, folder, Path(out)))
+    return load(write_revision(revision, folder, Path(out)), variables=file.vars)
 
 
 def _database(text: str, file: settings.Settings) -> LiveSide:

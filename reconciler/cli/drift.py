@@ -34,7 +34,7 @@ from reconciler.journal.ownership import Place
 from reconciler.recall.observed import observe
 from reconciler.recall.remembered import Question, Result, question_of_target
 from reconciler.report import json
-from reconciler.settings import ResolvedTarget
+from reconciler.settings import ResolvedTarget, Settings
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,10 @@ def drift(
     """
     told.check()
     declared = read_declared(declaration, several=targets.several)
-    declared.assert_not_empty()
     named = targets.named(declared.file)
-    questions = _questions(named, alone=not (targets.several or told.asked))
+    declared.check(target.flag for target in named)
+    alone = not (targets.several or told.asked)
+    questions = _questions(named, declared.file, alone=alone)
     if questions.refusal and not quiet:
         print_notes([questions.refusal])
     look_at = _Look(declared, source, questions)
@@ -149,11 +150,11 @@ class _Questions:
         )
 
 
-def _questions(named: Sequence[NamedTarget], *, alone: bool) -> _Questions:
+def _questions(named: Sequence[NamedTarget], file: Settings, *, alone: bool) -> _Questions:
     context = click.get_current_context()
     own = context.find_object(Question)
     arguments: Sequence[str] = context.meta[ARGUMENTS]
-    asked = {t: own if alone else question_of_target(arguments, t.flag) for t in named}
+    asked = {t: own if alone else question_of_target(arguments, t.flag, file) for t in named}
     return _Questions({t: q for t, q in asked.items() if q}, alone)
 
 
@@ -177,7 +178,8 @@ class _Look:
         start, at = time.monotonic(), time.time()
         if found := self.questions.known(target):
             return _Looked(replace(found, at=at, seconds=time.monotonic() - start), lambda _: None)
-        resolved = ReadingOptions(target.flag, self.source.session).resolve()
+        reading = ReadingOptions(target.flag, self.source.session)
+        resolved = reading.resolve(self.declared.file)
         job = replace(self.declared.job(resolved), questions=False, proof=False)
         question = self.questions.by_target.get(target)
         examine = partial(look, declaration=job.declaration, journal=self.source.place(resolved))

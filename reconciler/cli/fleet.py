@@ -122,12 +122,14 @@ def last_rollout(several: Several, execution: ExecutionOptions) -> str:
     if several.fleet.executor:
         raise SettingsError("--executor goes with --rollout NAME: workers alone read the journals")
 
+    file = settings.read()
+
     def read(named: NamedTarget) -> Run | None:
-        target = execution.override(ReadingOptions(named.flag).resolve())
+        target = execution.override(ReadingOptions(named.flag).resolve(file))
         place = execution.place(target) or Place(JOURNAL, execution.journal_owner or "")
         return pipeline.read_last_rollout(target.url, place, target.lock_policy.session)
 
-    outcomes = run_over(several.named(settings.read()), read, several.targets.forks)
+    outcomes = run_over(several.named(file), read, several.targets.forks)
     runs = [outcome.result for outcome in outcomes if outcome.result is not None]
     if not runs:
         raise NothingToUndo("no journal of these targets records a roll-out that is to be undone")

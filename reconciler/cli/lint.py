@@ -23,6 +23,8 @@ from reconciler.cli.options import (
     set_option,
     start_option,
     state_option,
+    variable_of,
+    variable_option,
 )
 from reconciler.cli.output import print_line, print_notes, write_file
 from reconciler.counted import counted
@@ -38,6 +40,8 @@ from reconciler.settings import Settings
 
 if TYPE_CHECKING:
     from reconciler.declare.files import Sources
+    from reconciler.model.variables import Values
+    from reconciler.settings import ResolvedTarget
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,14 @@ class LintOptions:
     scratch: str | None
     session: Sequence[str]
     scripts: Sequence[Path]
+    variables: Sequence[str]
     write_baseline: bool
     no_cache: bool
+
+    def values(self, target: ResolvedTarget | None, file: Settings) -> Values:
+        """Return the variables of the target, with those of --var."""
+        of_target = target.variables if target else file.vars
+        return {**of_target, **dict(map(variable_of, self.variables))}
 
     def check(self) -> None:
         """Raise SettingsError for options that exclude each other."""
@@ -72,6 +82,7 @@ class _Looked:
     sources: Sources | None = None
     fingerprint: CatalogFingerprint | None = None
     session: dict[str, str] | None = None
+    variables: Values | None = None
 
     def remember(self, question: Question, rules: LintSettings, shown: Result) -> None:
         """Store the output, if later changes of what it follows from can be told."""
@@ -80,7 +91,8 @@ class _Looked:
         places = places_of_programs() if self.sources else (str(self.folder),)
         baseline = rules.baseline_file()
         files = (*places, str(baseline)) if baseline else places
-        question.remember(shown, self.fingerprint, self.sources, self.session or {}, files)
+        session, variables = self.session or {}, self.variables or {}
+        question.remember(shown, self.fingerprint, self.sources, session, files, variables)
 
 
 lint_options = collected(
@@ -88,6 +100,7 @@ lint_options = collected(
     LintOptions,
     state_option,
     files_root_option,
+    variable_option,
     click.option(
         "--target",
         "-t",
@@ -170,7 +183,9 @@ def _look(
     cache = None if options.no_cache else open_cache()
     root = options.files_root
     job = linting.Lint(
-        Declaration() if undeclared else load(folder, files_root=root, cache=cache),
+        Declaration()
+        if undeclared
+        else load(folder, files_root=root, cache=cache, variables=options.values(target, file)),
         rules,
         target.url if target else None,
         options.everything,
@@ -184,7 +199,8 @@ def _look(
     with connect_to_read(target.url, session) as connection:
         taken = fingerprint_for(question, connection)
         result = linting.lint_target(job, connection)
-    return _Looked(result, folder, job.declaration.sources, taken, session)
+    declared = job.declaration
+    return _Looked(result, folder, declared.sources, taken, session, declared.variables)
 
 
 def _write_baseline(options: LintOptions, file: Settings) -> int:

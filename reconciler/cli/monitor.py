@@ -47,12 +47,12 @@ class MonitorOptions:
         """Return the place of the journal."""
         return Place(self.journal or target.journal or JOURNAL, self.journal_owner or "")
 
-    def workload(self) -> Mapping[str, Query]:
+    def workload(self, target: ResolvedTarget) -> Mapping[str, Query]:
         """Read the queries that promise something; none where there are no YAML files."""
         folder = self.state or settings.read().state_folder()
         if self.state is None and not folder.exists():
             return {}
-        return load(folder, files_root=self.files_root).workload
+        return load(folder, files_root=self.files_root, variables=target.variables).workload
 
 
 monitor_options = collected(
@@ -95,7 +95,7 @@ def monitor(
             options.place(resolved),
             run,
             _WINDOWS[options.window] if options.window else None,
-            options.workload(),
+            options.workload(resolved),
             resolved.lock_policy.session,
         )
     )

@@ -19,8 +19,9 @@ from reconciler.escape import Document, document
 from reconciler.report.formats import FORMATS, Subject, renderer
 
 if TYPE_CHECKING:
+    from reconciler.model.variables import Value
     from reconciler.server.locks import LockPolicy
-    from reconciler.settings import ResolvedTarget
+    from reconciler.settings import ResolvedTarget, Settings
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -90,6 +91,15 @@ set_option = click.option(
 )
 
 
+variable_option = click.option(
+    "--var",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A variable for the YAML files, over `vars` of reconcile.yml; can be repeated.",
+)
+
+
 def start_option(meaning: str) -> Decorator:
     """Return the option --start for files of SQL; `meaning` ends the help text."""
     return click.option(
@@ -127,11 +137,11 @@ class ReadingOptions:
     target: str | None
     session: Sequence[str] = ()
 
-    def resolve(self) -> ResolvedTarget:
-        """Return the target with the settings."""
+    def resolve(self, file: Settings | None = None) -> ResolvedTarget:
+        """Return the target with the settings of `file`, else of reconcile.yml."""
         from reconciler import settings  # noqa: PLC0415 - slow to import
 
-        target = settings.resolve_target(settings.read(), self.target)
+        target = settings.resolve_target(file or settings.read(), self.target)
         return replace(target, lock_policy=with_session(target.lock_policy, self.session))
 
 
@@ -153,7 +163,12 @@ class DeclarationOptions:
     allow_empty: bool
     files_root: Path | None
     no_cache: bool
+    variables: tuple[str, ...] = ()
     target: str | None = None
+
+    def values(self) -> dict[str, Value]:
+        """Return the variables of --var; raises SettingsError."""
+        return dict(map(variable_of, self.variables))
 
 
 no_cache_option = click.option(
@@ -195,6 +210,7 @@ files_options = collected(
     ),
     scratch_option,
     files_root_option,
+    variable_option,
     click.option(
         "--no-questions",
         is_flag=True,
@@ -222,6 +238,19 @@ def _session_setting(option: str) -> tuple[str, str]:
     if not equals:
         raise SettingsError(f"--set {option}: expected NAME=VALUE")
     return name.strip(), value.strip()
+
+
+def variable_of(option: str) -> tuple[str, Value]:
+    """Return the name and the value of --var; raises SettingsError."""
+    from reconciler.declare.parse import resolved_scalar  # noqa: PLC0415 - slow to import
+    from reconciler.model.variables import fault_of  # noqa: PLC0415 - slow to import
+
+    name, equals, text = option.partition("=")
+    value = resolved_scalar(text) if text else text
+    value = value if isinstance(value, str | int) else text
+    if fault := fault_of(name, value) if equals else "expected NAME=VALUE":
+        raise SettingsError(f"--var {name}: {fault}")
+    return name, value
 
 
 @dataclass(frozen=True)

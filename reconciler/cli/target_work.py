@@ -106,16 +106,19 @@ class Site:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self.scratch = work.declaration.scratch or settings.read().scratch
+        self.file = settings.read()
+        self.scratch = work.declaration.scratch or self.file.scratch
         self.shapes = Shapes()
         self.declared = None if work.undo else read_declared(work.declaration, several=True)
+        if self.declared is not None:
+            self.declared.check()
         self.allowed = read_allowed(work.execution.allow, work.declaration.state)
         self.plans: dict[str, Prepared] = {}
 
     def prepare(self, named: NamedTarget) -> Prepared:
         """Plan for a target; raises ReconcileError."""
         work, execution = self.work, self.work.execution
-        configured = ReadingOptions(named.flag).resolve()
+        configured = ReadingOptions(named.flag).resolve(self.file)
         target = execution.override(configured)
         permitting = Permitting(self.allowed, execution.place(target))
         if self.declared is None:

@@ -75,11 +75,12 @@ class TargetsOptions:
         return [target for target in named if shard.has(target.name)]
 
     def _of_file(self, settings: Settings) -> Sequence[str]:
-        if not settings.targets:
+        inventory = settings.all_targets()
+        if not inventory.entries:
             raise SettingsError(f"{OPTION if self.limits else '--all'}: {FILE} names no targets")
         if self.limits:
-            return limited(self.limits, settings.targets, settings.groups)
-        return [*settings.targets]
+            return limited(self.limits, inventory.entries, inventory.groups)
+        return [*inventory.entries]
 
 
 def _default_name(settings: Settings) -> str:

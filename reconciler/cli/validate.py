@@ -8,6 +8,7 @@ from reconciler import settings
 from reconciler.cli.group import DONE, main
 from reconciler.cli.options import OutputOptions, files_root_option, output_options, state_option
 from reconciler.declare.load import load
+from reconciler.declare.variables import Placeholders
 
 
 @main.command()
@@ -22,5 +23,7 @@ def validate(state: Path | None, files_root: Path | None, output: OutputOptions)
     """
     file = settings.read()
     folder = state or file.state_folder()
-    output.write("validation", folder, load(folder, files_root=files_root))
+    output.write(
+        "validation", folder, load(folder, files_root=files_root, variables=Placeholders())
+    )
     return DONE

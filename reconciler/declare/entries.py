@@ -30,13 +30,14 @@ from reconciler.declare.nodes import (
     shortened,
     unknown,
 )
+from reconciler.declare.variables import MARK
 from reconciler.errors import Position, Problem
 from reconciler.model.declared import DeclaresPart
 from reconciler.model.names import MAX_NAME_BYTES, quoted, split_qualified, unquoted
 from reconciler.model.object import Object
 from reconciler.model.owned import Grantable
 from reconciler.model.ref import Ref
-from reconciler.model.spelling import folded
+from reconciler.model.spelling import RawName, SqlName, folded
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,12 @@ class EntryReader:
             self._read_entry(kind, entry, parent)
 
     def _read_entry(self, kind: type[Object], entry: Entry, parent: Ref | None) -> None:
+        if MARK in entry.key:
+            at = Scalar(entry.position, entry.key, entry.key)
+            is_alone = parent is not None or kind.schemaless
+            spelling = RawName() if is_alone else SqlName()
+            name = self.reading.variables.in_name(entry.key, at, kind_title(kind), spelling)
+            entry = Entry(name, entry.position, entry.node)
         body = entry.node if isinstance(entry.node, Entries) else Entries(entry.node.position)
         problems_before = len(self.problems)
         other_keys = self.others.get(kind.kind)

@@ -29,6 +29,7 @@ from reconciler.declare.nodes import (
     shortened,
     unknown,
 )
+from reconciler.declare.variables import MARK, Variables
 from reconciler.errors import Position, Problem
 from reconciler.model.spelling import folded
 
@@ -45,12 +46,13 @@ class FieldValue:
     node: Node
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Reading:
-    """The problems found until now, and the files that may be read."""
+    """The problems found until now, the files that may be read, and the document's variables."""
 
     problems: list[Problem]
     files: Files
+    variables: Variables
 
 
 @cache
@@ -142,13 +144,15 @@ def _file_text(node: Node, key: str, reading: Reading) -> str:
         return ""
     path = node.position.file.parent / node.value
     try:
-        return reading.files.read_sql(path)
+        sql = reading.files.read_sql(path)
     except FileRefused as e:
         shown = shortened(str(path), MAX_NAME_SHOWN)
         message = f"{key}: cannot read {shown}: {e.reason}"
         hint = e.hint or "the path is relative to this YAML file"
         reading.problems.append(Problem(message, node.position, hint, "unreadable-file"))
         return ""
+    reading.variables.refuse_in_file(sql, node, key)
+    return sql
 
 
 def convert(node: Node, takes: Takes, key: str, reading: Reading) -> object:
@@ -165,6 +169,8 @@ def convert(node: Node, takes: Takes, key: str, reading: Reading) -> object:
 
 
 def _convert_scalar(node: Scalar, takes: Takes, key: str, reading: Reading) -> object:
+    if MARK in node.source and _takes_value(takes):
+        node = reading.variables.in_value(node, key, is_text=takes.text or not takes.constants)
     if node.value is None or type(node.value) in takes.constants:
         return node.value
     word = takes.words.get(folded(node.source)) if takes.words else None
@@ -201,11 +207,20 @@ def spelled(written: str, node: Node, key: str, takes: Takes, reading: Reading) 
     """Read a text by the field's spelling; report an unreadable text."""
     if takes.spelling is None:
         return written
+    if takes.spelling.variables == "name":
+        written = reading.variables.in_name(written, node, key, takes.spelling)
     try:
         return takes.spelling.read(written)
     except ValueError as e:
         reading.problems.append(Problem(f"{key}: {e}", node.position, rule="invalid-name"))
         return written
+
+
+def _takes_value(takes: Takes) -> bool:
+    """Tell whether a scalar is a literal of SQL, a number, a boolean or a word for the field."""
+    if takes.spelling is not None:
+        return takes.spelling.variables == "value"
+    return not (takes.text or takes.listed or takes.model)
 
 
 def _main_value(node: Scalar | Items, model: type[BaseModel], key: str, reading: Reading) -> object:

@@ -23,6 +23,7 @@ from reconciler.kinds import KINDS
 from reconciler.model.object import Object
 from reconciler.model.owned import Grantable
 from reconciler.model.spelling import any_case
+from reconciler.model.variables import NAME as VARIABLE
 
 Schema = dict[str, Any]
 _SHORT_FORMS: Mapping[str, str] = {"text": "string", "a list": "array"}
@@ -83,6 +84,7 @@ def json_schema(kinds: Kinds = KINDS) -> Schema:
     """Return the JSON Schema (draft 2020-12) of the files for `load`."""
     definitions, names = _definitions(kinds)
     check = {"$ref": f"#/$defs/{names[Assertion]}"}
+    name = {"type": "string", "pattern": f"^{VARIABLE.pattern}$"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The declared state of a PostgreSQL database, as reconcile reads it",
@@ -95,6 +97,10 @@ def json_schema(kinds: Kinds = KINDS) -> Schema:
             "owner": {
                 "type": "string",
                 "description": "the role that owns what is declared here and gives no owner",
+            },
+            "variables": {
+                "anyOf": [name, {"type": "array", "items": name}],
+                "description": "the target's variables that names and values here use: ${name}",
             },
             **_sections(kinds, "", names),
             "checks": _section(

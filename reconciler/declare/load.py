@@ -39,16 +39,18 @@ from reconciler.declare.nodes import (
 from reconciler.declare.parse import documents
 from reconciler.declare.rest import without_faults
 from reconciler.declare.stored import Contents, store, stored_declaration
+from reconciler.declare.variables import KEY as VARIABLES
+from reconciler.declare.variables import Variables
 from reconciler.declare.workload_entries import WorkloadReader
 from reconciler.errors import DeclarationError, Findings, Problem, TooManyProblems
 from reconciler.kinds import KINDS
-from reconciler.model.names import unquoted
-from reconciler.model.spelling import Role
+from reconciler.model.spelling import Name, Role
 from reconciler.model.state import Declaration
+from reconciler.model.variables import Value, Values
 
 DEFAULT_SCHEMA = "public"
 IGNORED_PREFIX = "x-"  # of keys that hold anchors, as in Docker Compose
-_DOCUMENT_KEYS = ("schema", "owner", "checks", "workload")
+_DOCUMENT_KEYS = ("schema", "owner", VARIABLES, "checks", "workload")
 
 
 def load(
@@ -56,18 +58,20 @@ def load(
     kinds: Kinds = KINDS,
     files_root: Path | None = None,
     cache: Cache | None = None,
+    variables: Values | None = None,
 ) -> Declaration:
     """Read a file, or all `*.yml` and `*.yaml` under a folder except the hidden.
 
     The files that the declaration names are below the folder, or below `files_root`. With a
-    `cache`, what was read of the same files before is found there. Raises DeclarationError with the
-    problems of all files, ordered by position.
+    `cache`, what was read of the same files before is found there. `variables` are those of the
+    target. Raises DeclarationError with the problems of all files, ordered by position.
     """
     path = _from_working_directory(path)
-    contents = _contents(path, files_root) if cache else None
+    variables = {} if variables is None else variables
+    contents = _contents(path, files_root, variables) if cache else None
     if cache and contents and (stored := stored_declaration(contents, cache, kinds)):
         return stored
-    declaration = _parsed(path, kinds, files_root)
+    declaration = _parsed(path, kinds, files_root, variables)
     if cache and contents and _is_of(declaration, contents):
         store(declaration, contents, cache, kinds)
     return declaration
@@ -79,10 +83,10 @@ def _from_working_directory(path: Path) -> Path:
     return path
 
 
-def _contents(path: Path, files_root: Path | None) -> Contents | None:
+def _contents(path: Path, files_root: Path | None, variables: Values) -> Contents | None:
     """Return the content of the YAML files; None where a file is refused."""
     with suppress(FileRefused, OSError, ValueError):
-        return Contents.read(path, files_root, yaml_files(path))
+        return Contents.read(path, files_root, yaml_files(path), variables)
     return None
 
 
@@ -92,10 +96,10 @@ def _is_of(declaration: Declaration, contents: Contents) -> bool:
     return all(read.get(f) == sha256(t).hexdigest() for f, t in contents.texts.items())
 
 
-def _parsed(path: Path, kinds: Kinds, files_root: Path | None) -> Declaration:
+def _parsed(path: Path, kinds: Kinds, files_root: Path | None, variables: Values) -> Declaration:
     problems: list[Problem] = Findings()
     try:
-        declaration = _declaration(path, kinds, files_root, problems)
+        declaration = _declaration(path, kinds, files_root, variables, problems)
     except TooManyProblems:
         declaration = None
     if declaration is None or problems:
@@ -104,7 +108,11 @@ def _parsed(path: Path, kinds: Kinds, files_root: Path | None) -> Declaration:
 
 
 def _declaration(
-    path: Path, kinds: Kinds, files_root: Path | None, problems: list[Problem]
+    path: Path,
+    kinds: Kinds,
+    files_root: Path | None,
+    variables: Values,
+    problems: list[Problem],
 ) -> Declaration | None:
     """Read the declaration; None where the path cannot be used."""
     try:
@@ -113,7 +121,7 @@ def _declaration(
     except FileRefused as e:
         problems.append(Problem(f"cannot read {path}: {e.reason}", None, e.hint, "unreadable-file"))
         return None
-    reader = _DocumentReader(kinds, Reading(problems, files))
+    reader = _DocumentReader(kinds, Reading(problems, files, Variables(problems, variables)))
     for file in found:
         for document in documents(file, problems, files):
             reader.read(document)
@@ -122,7 +130,8 @@ def _declaration(
     if problems:
         faulty_files = {p.position.file for p in problems if p.position}
         return without_faults(declaration, reader.drafts.faulty, faulty_files, files)
-    return replace(declaration, sources=Sources(path, files_root, files.digests))
+    sources = Sources(path, files_root, files.digests)
+    return replace(declaration, sources=sources, variables=reader.variables)
 
 
 def _sort_key(problem: Problem) -> tuple[str, int, int]:
@@ -152,9 +161,13 @@ class _DocumentReader:
         self.drafts = Drafts(kinds, reading.problems)
         self.checks = CheckReader(reading)
         self.workload = WorkloadReader(reading)
+        self.values, self.variables = reading.variables.values, dict[str, Value]()
 
     def read(self, node: Node) -> None:
         """Read a document; an empty document declares nothing."""
+        variables = Variables.of(node, self.values, self.problems)
+        self.reading.variables = variables
+        self.variables |= variables.listed
         defaults = self._defaults(node)
         entries = EntryReader(self.sections_below, self.drafts, defaults, self.reading)
         known = [*_DOCUMENT_KEYS, *self.sections]
@@ -168,6 +181,7 @@ class _DocumentReader:
                 self.workload.read(entry, defaults.schema)
             elif entry.key not in _DOCUMENT_KEYS and not entry.key.startswith(IGNORED_PREFIX):
                 self.problems.append(unknown("unknown key", entry.key, entry.position, known))
+        variables.refuse_the_rest(node)
 
     def _defaults(self, node: Node) -> Defaults:
         body = node if isinstance(node, Entries) else Entries(node.position)
@@ -179,7 +193,7 @@ class _DocumentReader:
             return DEFAULT_SCHEMA
         node = entry.node
         if isinstance(node, Scalar) and node.value is not None and node.source:
-            return unquoted(node.source)
+            return spelled(node.source, node, "schema", taken_by(Name), self.reading)
         message = f"schema: expected the name of a schema, got {described(node)}"
         self.problems.append(Problem(message, node.position, rule="wrong-type"))
         return DEFAULT_SCHEMA

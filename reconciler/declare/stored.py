@@ -19,10 +19,12 @@ from reconciler.cache import Cache, digest_of, encoded, program_stamps
 from reconciler.declare.files import MAX_YAML_SIZE, FileRefused, Sources, files_in_folder
 from reconciler.declare.layout import Kinds
 from reconciler.declare.parse import lines_of
+from reconciler.declare.variables import Placeholders
 from reconciler.errors import Position
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration
+from reconciler.model.variables import Values
 
 SECTION = "declaration"
 Place = tuple[int, int, int]  # the number of a file, line and column
@@ -54,23 +56,29 @@ class StoredPositions(Mapping[tuple[Ref, str], Position]):
 
 @dataclass(frozen=True)
 class Contents:
-    """The YAML files of a declaration with their content, and where further files may be."""
+    """The YAML files with their content, where further files may be, the target's variables."""
 
     path: Path
     further: Path | None
     texts: Mapping[Path, bytes]
+    variables: Values
 
     @classmethod
-    def read(cls, path: Path, further: Path | None, found: Sequence[Path]) -> Contents:
+    def read(
+        cls, path: Path, further: Path | None, found: Sequence[Path], variables: Values
+    ) -> Contents:
         """Read the files; raises FileRefused."""
         files = files_in_folder(path, further)
-        return cls(path, further, {file: files.read(file, MAX_YAML_SIZE) for file in found})
+        texts = {file: files.read(file, MAX_YAML_SIZE) for file in found}
+        return cls(path, further, texts, variables)
 
     @property
     def key(self) -> str:
         """The key of the declaration in the cache."""
         texts = {str(file): sha256(text).hexdigest() for file, text in self.texts.items()}
-        return digest_of(str(self.path), str(self.further), texts, [*program_stamps()])
+        values = {name: [type(v).__name__, str(v)] for name, v in self.variables.items()}
+        assert not isinstance(self.variables, Placeholders), "files without a target"
+        return digest_of(str(self.path), str(self.further), texts, values, [*program_stamps()])
 
 
 def stored_declaration(contents: Contents, cache: Cache, kinds: Kinds) -> Declaration | None:
@@ -106,6 +114,7 @@ def _holds_more(declaration: Declaration) -> bool:
         search_path={},
         positions={},
         schemas=frozenset(),
+        variables={},
     )
     return rest != Declaration()
 
@@ -125,6 +134,7 @@ def _dumped(declaration: Declaration, sources: Sources) -> dict[str, Any]:
         "positions": places,
         "files": [str(file) for file in files],
         "in_schemas": sorted(declaration.schemas),
+        "variables": dict(declaration.variables),
         "sources": sources.as_json(),
         "refs": refs.listed,
     }
@@ -165,6 +175,7 @@ def _restored(entry: Any, contents: Contents, kinds: Kinds) -> Declaration | Non
         search_path={refs[number]: schema for number, schema in entry["search_path"]},
         positions=StoredPositions(places, files, lines),
         schemas=frozenset(entry["in_schemas"]),
+        variables=dict(entry["variables"]),
         sources=sources,
     )
 
@@ -209,6 +220,7 @@ def _is_same(declaration: Declaration, restored: Declaration | None) -> bool:
         and declaration.search_path == restored.search_path
         and _are_same_positions(declaration.positions, restored.positions)
         and declaration.schemas == restored.schemas
+        and declaration.variables == restored.variables
     )
 
 

@@ -1,1 +1,1 @@
-"""Targets in groups: what they are called, what selects them."""
+"""Targets in groups: where they come from, their variables, and what selects them."""

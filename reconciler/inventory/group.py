@@ -10,7 +10,7 @@ from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reconciler.inventory.target import NAME
+from reconciler.inventory.target import NAME, Variables
 
 EVERY = "all"  # the group of all targets
 MAX_SHOWN = 10  # groups of a circle
@@ -23,6 +23,9 @@ class Group(BaseModel):
 
     members: tuple[str, ...] = Field(
         default=(), description="names of targets, and of other groups for all targets in these"
+    )
+    vars: Variables = Field(
+        default_factory=dict, description="variables of the targets, over those of outer groups"
     )
 
     @model_validator(mode="before")
@@ -39,8 +42,13 @@ class Fault:
     message: str
 
 
-def faults(targets: Collection[str], groups: Mapping[str, Group]) -> Iterator[Fault]:
-    """Yield the faults of names and members; of several circles the first."""
+def faults(
+    targets: Collection[str], groups: Mapping[str, Group], *, complete: bool
+) -> Iterator[Fault]:
+    """Yield the faults of names and members; of several circles the first.
+
+    Unknown members are faults if the targets are `complete`, and not also of other sources.
+    """
     for name in groups:
         if NAME.fullmatch(name) is None:
             message = "a name has 1 to 63 letters, digits, underscores, hyphens and dots"
@@ -49,7 +57,8 @@ def faults(targets: Collection[str], groups: Mapping[str, Group]) -> Iterator[Fa
             yield Fault(("groups", name), f"{EVERY} is the group of all targets: choose another")
         elif name in targets:
             yield Fault(("groups", name), "a target has this name too: choose another")
-    yield from _unknown_members(targets, groups)
+    if complete:
+        yield from _unknown_members(targets, groups)
     yield from _circles(groups)
 
 

@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    field_validator,
+)
+
+from reconciler.model.names import MAX_NAME_BYTES
+from reconciler.model.variables import MAX_VARIABLES, fault_of
 
 NAME = re.compile(r"[\w.-]{1,63}")  # of a target or group; shown in messages, matched by --limit
+_NOT_IN_NAME = re.compile(r"[\x00-\x1f\x7f=]|://")  # libpq reads such a text as a URL
+
+
+def _checked_variables(values: dict[str, Value]) -> dict[str, Value]:
+    if len(values) > MAX_VARIABLES:
+        raise ValueError(f"more than {MAX_VARIABLES} variables")
+    for name, value in values.items():
+        if fault := fault_of(name, value):
+            raise ValueError(fault)
+    return values
+
+
+def _checked_database(name: str) -> str:
+    if not 0 < len(name.encode(errors="replace")) <= MAX_NAME_BYTES or _NOT_IN_NAME.search(name):
+        raise ValueError(f"expected the name of a database, of at most {MAX_NAME_BYTES} bytes")
+    return name
+
+
+Value = StrictStr | StrictInt | StrictBool
+Variables = Annotated[dict[str, Value], AfterValidator(_checked_variables)]
+DatabaseName = Annotated[str, AfterValidator(_checked_database)]
 
 
 class TimeoutSettings(BaseModel):
@@ -46,4 +79,10 @@ class Target(TimeoutSettings):
 
     url: str = Field(
         description="a libpq URL or keyword string, or ${NAME} for one in an environment variable"
+    )
+    dbname: DatabaseName | None = Field(
+        default=None, description="the database, in place of that of the url"
+    )
+    vars: Variables = Field(
+        default_factory=dict, description="variables for the declaration, over those of groups"
     )

@@ -12,7 +12,7 @@ from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import NAME, TYPE, Fragment, fragments_in
 from reconciler.model.datatype import DataType, converted
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.spelling import Collation, Name
+from reconciler.model.spelling import Collation, Name, Text
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.type_change import ChangesType
 from reconciler.model.type_spelling import TypeName
@@ -32,7 +32,7 @@ class Attribute(BaseModel):
     collation: Collation | None = Field(
         default=None, description="the collation; left out: the type's default"
     )
-    comment: str | None = Field(default=None, description="COMMENT ON COLUMN")
+    comment: Text | None = Field(default=None, description="COMMENT ON COLUMN")
 
     def clause(self, name: str) -> sql.Composable:
         """Return the definition for CREATE TYPE and ADD ATTRIBUTE."""

@@ -13,6 +13,7 @@ from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.datatype import DataType
 from reconciler.model.declared import RenamesParts
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.spelling import Text
 from reconciler.model.statement import Statement, TypeConversion
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, raw, text
@@ -37,7 +38,7 @@ class Enum(RenamesParts, DataType):
     own_rows: ClassVar[str] = "typtype = 'e'"
     omitted_is_default: ClassVar[bool] = False
 
-    values: tuple[str | EnumValue, ...] = Field(
+    values: tuple[Text | EnumValue, ...] = Field(
         default=(),
         description="the values in sort order; {name, renamed_from} renames a value",
     )

@@ -20,7 +20,7 @@ from reconciler.model.foreign_options import (
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
-from reconciler.model.spelling import Name
+from reconciler.model.spelling import Name, Text
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -43,7 +43,7 @@ class ForeignServer(HasForeignOptions, Granted):
     type: str | None = Field(
         default=None, description="the server type; its meaning depends on the wrapper"
     )
-    version: str | None = Field(
+    version: Text | None = Field(
         default=None, description="the server version; its meaning depends on the wrapper"
     )
     options: Options = Field(

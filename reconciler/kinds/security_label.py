@@ -16,6 +16,7 @@ from reconciler.model.catalog_sql import LABEL_OID, NOT_MANAGED, address
 from reconciler.model.clauses import LABELLED, Fragment
 from reconciler.model.declared import NamedByTypes, RequiresFiles
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.spelling import Text
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql, server_of
@@ -40,7 +41,7 @@ class SecurityLabel(DecidesAccess, NamedByTypes, RequiresFiles):
     schemaless: ClassVar[bool] = True
     omitted_is_default: ClassVar[bool] = True
 
-    label: str = Field(description="the label; its meaning depends on the provider")
+    label: Text = Field(description="the label; its meaning depends on the provider")
 
     @classmethod
     def catalog(cls, server: Server) -> str:

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import Text
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.sql import compose, joined, literal, raw
 
@@ -86,7 +87,7 @@ _SCHEMA = {
     },
     "additionalProperties": _SECRET,
 }
-Options = Annotated[ForeignOptions, BeforeValidator(_checked), WithJsonSchema(_SCHEMA)]
+Options = Annotated[dict[str, Text | None], BeforeValidator(_checked), WithJsonSchema(_SCHEMA)]
 
 
 def is_shown(option: str) -> bool:

@@ -13,7 +13,7 @@ from pydantic.json_schema import SkipJsonSchema
 from reconciler.model.frozen import Frozen
 from reconciler.model.names import split_qualified
 from reconciler.model.ref import Ref
-from reconciler.model.spelling import QualifiedName
+from reconciler.model.spelling import QualifiedName, Text
 from reconciler.model.suppression import Suppression
 from reconciler.sql import compose, name, raw
 
@@ -36,7 +36,7 @@ class Record(Frozen):
     omitted_is_default: ClassVar[bool]  # a key left out means its default, not the live value
 
     ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
-    comment: str | None = Field(default=None, description="COMMENT ON")
+    comment: Text | None = Field(default=None, description="COMMENT ON")
     renamed_from: QualifiedName | None = Field(
         default=None,
         description="its old name: it is renamed, where that is still there; may stay for ever; "

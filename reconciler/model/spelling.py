@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from psycopg import sql
 from pydantic import GetJsonSchemaHandler
@@ -61,10 +61,13 @@ class Spelling:
     """Ways to write the texts of a field; the title names such a text in messages.
 
     `names` is the namespace of the name with which the texts begin: type, relation or routine.
+    `variables` says whether a variable of the declaration may be part of a text: of a name, of a
+    value that is a literal in SQL, or, since a text is SQL, of none.
     """
 
     title: ClassVar[str] = "text"
     names: ClassVar[str] = ""
+    variables: ClassVar[Literal["", "name", "value"]] = ""
 
     def read(self, written: str) -> str:
         """Return a written text as the field holds it; raises ValueError."""
@@ -79,6 +82,7 @@ class RawName(Spelling):
     """A name that the field holds without quotes."""
 
     title: ClassVar[str] = "a name"
+    variables: ClassVar[Literal["", "name", "value"]] = "name"
 
     def read(self, written: str) -> str:
         return unquoted(written)
@@ -130,6 +134,7 @@ class SqlName(Spelling):
     """A name that the field holds as SQL: `schema.name`, quoted where PostgreSQL needs quotes."""
 
     title: ClassVar[str] = "name or schema.name"
+    variables: ClassVar[Literal["", "name", "value"]] = "name"
     parts: ClassVar[int] = 2
 
     def read(self, written: str) -> str:
@@ -157,6 +162,7 @@ class CollationSql(Spelling):
     """A collation as SQL, by the name as people write it: `C`, `en_US.utf8`."""
 
     title: ClassVar[str] = "a collation"
+    variables: ClassVar[Literal["", "name", "value"]] = "name"
 
     def read(self, written: str) -> str:
         return text(collation_sql(written.strip()))
@@ -230,6 +236,12 @@ def _column(listed: str) -> str:
     return ("PERIOD " if period else "") + text(name(unquoted(own)))
 
 
+class LiteralText(Spelling):
+    """A text that statements hold as a literal."""
+
+    variables: ClassVar[Literal["", "name", "value"]] = "value"
+
+
 class PrivilegeText(Spelling):
     """A privilege in any case: `select`, `select with grant option`, `select granted by role`."""
 
@@ -272,6 +284,7 @@ class SettingText(Spelling):
     """The value of a setting, or the items of a list."""
 
     title: ClassVar[str] = "a value or a list"
+    variables: ClassVar[Literal["", "name", "value"]] = "value"
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -296,4 +309,5 @@ Referenced = Annotated[str, ReferencedSql()]
 Privilege = Annotated[str, PrivilegeText()]
 Privileges = dict[Role, tuple[Privilege, ...]]
 ReplicaIdentity = Annotated[str, ReplicaIdentityText()]
+Text = Annotated[str, LiteralText()]
 Setting = Annotated[str, SettingText()]

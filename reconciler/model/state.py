@@ -13,6 +13,7 @@ from reconciler.model.inheritance import also_inherited, inherited_by, overrides
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.other_tools import other_tool
 from reconciler.model.ref import Ref
+from reconciler.model.variables import Value, Values
 from reconciler.server.connection import Row
 
 MAX_RELATIONS = 1 << 16  # remembered while objects are read
@@ -184,7 +185,8 @@ class Declaration:
     for the entry) to file, line and column. A `recorded` declaration was read from a database,
     complete and with SQL as PostgreSQL prints it, apart from routine bodies. `moved_aside` are live
     tables to be dropped whose names others take. `sources` are the files, None for a recorded one.
-    `lost` are names that could not be read, of files with faults.
+    `lost` are names that could not be read, of files with faults. `variables` are those of the
+    target that the files list.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict[Ref, Object])
@@ -200,6 +202,7 @@ class Declaration:
     recorded: bool = False
     moved_aside: Set[Ref] = frozenset()
     lost: Set[str] = frozenset()
+    variables: Values = field(default_factory=dict[str, Value])
     sources: Any = field(default=None, compare=False)
 
     @property

@@ -32,6 +32,7 @@ _OPTIONS = click.Command(
         click.Option(["--target", "-t", "targets"], multiple=True),
         click.Option(["--all", "every"], is_flag=True),
         click.Option(["--limit", "limits"], multiple=True),
+        click.Option(["--var", "variables"], multiple=True),
         click.Option(["--webhook"]),
         click.Option(["--state-file"]),
         click.Option(["--format", "formats"], multiple=True),
@@ -55,10 +56,12 @@ def split_options(arguments: Sequence[str]) -> tuple[Mapping[str, Any], list[str
 def key_of(command: str, arguments: Sequence[str]) -> str:
     """Return a digest of the circumstances; raises OSError where they cannot be read."""
     options, others = split_options(arguments)
-    shown = {name: _without_passwords(value) for name, value in options.items() if value}
+    variables: tuple[str, ...] = options["variables"]  # they only look like keyword strings
+    shown = {n: _without_passwords(v) for n, v in options.items() if v and n != "variables"}
     return digest_of(
         command,
         shown,
+        [*variables],
         others,
         dict(_environment()),
         str(Path.cwd()),

@@ -37,7 +37,8 @@ class Observed(Generic[T]):
         if self.fingerprint is None or sources is None:
             return
         places = places_of_programs() if self.plan.scratch else ()
-        question.remember(result, self.fingerprint, sources, job.session, places)
+        variables = job.declaration.variables
+        question.remember(result, self.fingerprint, sources, job.session, places, variables)
 
 
 def plan_alone(plan: Plan, live: Snapshot, connection: Connection) -> Plan:

@@ -6,19 +6,21 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from reconciler.cache import Cache, open_cache, stamps_of
 from reconciler.declare.files import Sources
 from reconciler.errors import StatementFailed
+from reconciler.model.variables import Values
 from reconciler.recall import COMMANDS
 from reconciler.recall.circumstances import SETTINGS_FILE, key_of, split_options
 from reconciler.server.catalog_fingerprint import CatalogFingerprint, catalog_fingerprint
 from reconciler.server.connection import Connection, connect_to_read
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # slow to import
     from reconciler.lint.rule import Finding
+    from reconciler.settings import Settings
 
 SECTION = "result"
 DATED = frozenset({"prometheus"})  # formats that tell when the result was found
@@ -42,12 +44,16 @@ class Result:
 
 @dataclass(frozen=True)
 class Question:
-    """A command line with a possibly remembered result; `key` is the key of the circumstances."""
+    """A command line with a possibly remembered result; `key` is the key of the circumstances.
+
+    `settings` are those of reconcile.yml, if they have been read.
+    """
 
     command: str
     arguments: Sequence[str]
     cache: Cache
     key: str
+    settings: Settings | None = None
 
     def result(self) -> Result | None:
         """Return the result if it is still the same; raises ReconcileError for a lost server."""
@@ -63,7 +69,7 @@ class Question:
         places: dict[str, list[int]] = entry["places"]
         if stamps_of(places) != places or (sources and not sources.are_unchanged()):
             return None
-        target = self._target()
+        target = self._target(dict(entry["variables"]))
         session = cast("dict[str, str]", dict(entry["session"]))
         if target is None:
             return None
@@ -72,14 +78,16 @@ class Question:
                 return None
         return Result(str(entry["document"]), str(entry["format"]), int(entry["status"]))
 
-    def _target(self) -> str | None:
-        """Return the target of the command line, of DATABASE_URL or of the settings."""
+    def _target(self, used: Mapping[str, object]) -> str | None:
+        """Return the target of the command line, of DATABASE_URL or of the settings.
+
+        None for a target with other variables than those `used`. What the circumstances do not
+        tell of them comes from sources outside reconcile.yml.
+        """
         options, _ = split_options(self.arguments)
-        (named,) = options["targets"] or (None,)
-        if self.command in OF_SOME_TARGETS:
-            named = named or os.environ.get(LINT_TARGET)
-            if not named:
-                return None
+        (named,) = options["targets"] or (self._default(),)
+        if self.command in OF_SOME_TARGETS and not named:
+            return None
         choice = named or os.environ.get("DATABASE_URL") or ""
         if "=" in choice or "://" in choice:
             return choice
@@ -87,7 +95,13 @@ class Question:
             return ""
         from reconciler import settings  # noqa: PLC0415 - slow to import
 
-        return settings.resolve_target(settings.read(), named).url
+        resolved = settings.resolve_target(self.settings or settings.read(), named)
+        of_flags = {option.partition("=")[0] for option in options["variables"]}
+        needed = {n: v for n, v in used.items() if n not in of_flags}
+        return resolved.url if needed.items() <= _spelled(resolved.variables).items() else None
+
+    def _default(self) -> str | None:
+        return os.environ.get(LINT_TARGET) if self.command in OF_SOME_TARGETS else None
 
     def remember(
         self,
@@ -96,10 +110,12 @@ class Question:
         sources: Sources | None,
         session: Mapping[str, str],
         places: Sequence[str],
+        variables: Values,
     ) -> None:
         """Store a result, unless the circumstances have changed since the start.
 
-        `places` are files and folders that helped to make the result, or that are not there.
+        `variables` are those that the declaration lists. `places` are files and folders that helped
+        to make the result, or that are not there.
         """
         if any("." in name for name in session):  # it may hold a secret of an extension
             return
@@ -112,6 +128,7 @@ class Question:
             "sources": sources and sources.as_json(),
             "session": dict(session),
             "places": stamps_of(places),
+            "variables": _spelled(variables),
             "document": result.document,
             "format": result.format_name,
             "status": result.status,
@@ -175,7 +192,14 @@ def question_of(arguments: Sequence[str]) -> Question | None:
     return _question(command, others, no_cache=options["no_cache"])
 
 
-def question_of_target(arguments: Sequence[str], target: str | None) -> Question | None:
+def _spelled(variables: Values) -> dict[str, str]:
+    """Return variables as an entry holds them, with the types of the values."""
+    return {n: f"{type(v).__name__} {v}" for n, v in variables.items()}
+
+
+def question_of_target(
+    arguments: Sequence[str], target: str | None, file: Settings
+) -> Question | None:
     """Return the question whether one target of a command line is still as declared.
 
     The result is a document in the format json, whatever the command line asks for.
@@ -184,8 +208,10 @@ def question_of_target(arguments: Sequence[str], target: str | None) -> Question
     options, more = split_options(others)
     own = ["--target", target] if target else []
     scratch = ["--scratch", options["scratch"]] if options["scratch"] else []
-    alone = [*own, *scratch, "--format", "json", *more]
-    return _question(command, alone, no_cache=options["no_cache"])
+    variables = [word for option in options["variables"] for word in ("--var", option)]
+    alone = [*own, *scratch, *variables, "--format", "json", *more]
+    question = _question(command, alone, no_cache=options["no_cache"])
+    return replace(question, settings=file) if question else None
 
 
 def _question(command: str, arguments: Sequence[str], *, no_cache: bool) -> Question | None:

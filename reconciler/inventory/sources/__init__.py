@@ -1,0 +1,61 @@
+"""Sources of targets outside reconcile.yml: a control database, a file, a program, variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from reconciler.inventory.inventory import Entry
+from reconciler.inventory.sources import control, environment, file, program
+
+FILE_VARIABLE, COMMAND_VARIABLE = "RECONCILE_INVENTORY", "RECONCILE_INVENTORY_COMMAND"
+
+
+def _checked_prefix(prefix: str) -> str:
+    if environment.PREFIX.fullmatch(prefix) is None:
+        raise ValueError("expected a prefix such as RECONCILE_TENANT_")
+    return prefix
+
+
+class Sources(BaseModel):
+    """The key `inventory` of reconcile.yml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    url: str | None = Field(
+        default=None, description="the url of targets for which a source names none"
+    )
+    query: str | None = Field(
+        default=None,
+        max_length=10_000,
+        description="a query that RECONCILE_CONTROL_URL answers: name, url, dbname, groups, vars",
+    )
+    file: Path | None = Field(default=None, description="a file of JSON beside reconcile.yml")
+    environment: Annotated[str, AfterValidator(_checked_prefix)] | None = Field(
+        default=None, description="the prefix of environment variables that hold URLs"
+    )
+
+    @property
+    def are_there(self) -> bool:
+        """Whether any source is named, here or in the environment."""
+        named = (self.query, self.file, self.environment)
+        return any(named) or any(map(os.environ.get, (FILE_VARIABLE, COMMAND_VARIABLE)))
+
+    def read(self) -> Sequence[tuple[str, Entry]]:
+        """Return the targets of all sources; raises SettingsError and ConnectionFailed."""
+        found: list[tuple[str, Entry]] = []
+        if self.file is not None:
+            found += file.beside_settings(self.file, self.url)
+        if path := os.environ.get(FILE_VARIABLE):
+            found += file.named(Path(path), f"{FILE_VARIABLE}={path}", self.url)
+        if command := os.environ.get(COMMAND_VARIABLE):
+            found += program.printed(command, COMMAND_VARIABLE, self.url)
+        if self.environment is not None:
+            found += environment.with_prefix(self.environment)
+        if self.query is not None:
+            found += control.answered(self.query, self.url)
+        return found
