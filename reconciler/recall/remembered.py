@@ -96,9 +96,8 @@ class Question:
         from reconciler import settings  # noqa: PLC0415 - slow to import
 
         resolved = settings.resolve_target(self.settings or settings.read(), named)
-        of_flags = {option.partition("=")[0] for option in options["variables"]}
-        needed = {n: v for n, v in used.items() if n not in of_flags}
-        return resolved.url if needed.items() <= _spelled(resolved.variables).items() else None
+        same = _are_same(used, resolved.variables, options["variables"])
+        return resolved.url if same else None
 
     def _default(self) -> str | None:
         return os.environ.get(LINT_TARGET) if self.command in OF_SOME_TARGETS else None
@@ -190,6 +189,12 @@ def question_of(arguments: Sequence[str]) -> Question | None:
     if several or told or dated or options["out"] or options["start"]:
         return None
     return _question(command, others, no_cache=options["no_cache"])
+
+
+def _are_same(used: Mapping[str, object], values: Values, flags: Sequence[str]) -> bool:
+    """Tell whether the variables that were used have the same values, apart from those of --var."""
+    of_flags = {flag.partition("=")[0] for flag in flags}
+    return {n: v for n, v in used.items() if n not in of_flags}.items() <= _spelled(values).items()
 
 
 def _spelled(variables: Values) -> dict[str, str]:
