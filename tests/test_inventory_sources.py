@@ -326,3 +326,28 @@ def test_inner_groups_and_targets_override(folder: Path) -> None:
     (folder / "reconcile.yml").write_text(text.replace("vars: {b: 2}}", "vars: {b: '2'}}"))
     with pytest.raises(SettingsError, match="outer and other give the variable b two values"):
         resolved("t")
+
+
+def test_the_inventory_is_listed_without_secrets(folder: Path) -> None:
+    rows = [{"name": "acme", "groups": ["shops"], "vars": {"tenant": "a\u202eb"}}, {"name": "bolt"}]
+    inventory(folder, BASE, rows)
+    with (folder / "reconcile.yml").open("a") as file:
+        file.write(
+            "targets: {one: {url: 'postgresql://x:s3cret@db/x'}}\ngroups: {every: [shops, one]}\n"
+        )
+    text, graph = run("inventory"), run("inventory", "--format", "graph")
+    assert [line.split()[0] for line in text.stdout.splitlines()] == ["one", "acme", "bolt"]
+    assert graph.stdout.split() == ["all", "every:", "shops:", "acme", "one", "bolt"]
+    found = json.loads(run("inventory", "--limit", "every,!one", "--format", "json").stdout)
+    assert found["targets"] == [
+        {
+            "name": "acme",
+            "source": "tenants.json",
+            "groups": ["every", "shops"],
+            "vars": {"tenant": "a\u202eb"},
+        }
+    ]
+    shown = text.output + graph.output + run("inventory", "--format", "json").output
+    assert "s3cret" not in shown
+    assert "\u202e" not in text.output
+    assert run("inventory", "--limit", "shop").exit_code == 1

@@ -38,6 +38,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "reconcile init",
         "reconcile init --target postgresql://app@localhost/app --schema public",
     ),
+    "inventory": ("reconcile inventory", "reconcile inventory --limit 'europe,!canary'"),
     "lint": ("reconcile lint --target production",),
     "monitor": ("reconcile monitor --target production",),
     "plan": (

@@ -54,6 +54,7 @@ COMMANDS = {  # name, also of the module, which is slow to import: the line in -
     "history": "List recorded runs, or show the changes and steps of a run.",
     "import": "Declare in YAML what a file of SQL, such as a migration, would change.",
     "init": "Begin with an existing database: write reconcile.yml and the YAML files.",
+    "inventory": "List the targets with their groups and variables.",
     "lint": "Look for faults in the declared state, or in a database.",
     "monitor": "Say what became of a run: promises that do not hold, what has become worse.",
     "plan": "Show the changes and the SQL leading to the declared state.",
