@@ -160,9 +160,6 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def test_a_worker_with_other_files_does_nothing(
     cluster: Started, databases: dict[str, Database], folder: Path
 ) -> None:
-    elsewhere = folder / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "t.yml").write_text("tables: {t: {columns: {c: int}}}")
     for process in cluster.workers:
         process.kill()
         process.wait()
