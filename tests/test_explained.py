@@ -5,7 +5,9 @@ from __future__ import annotations
 from click.testing import CliRunner
 
 from reconciler.cli import main
+from reconciler.cli.pages import how_tos
 from reconciler.declare.examples import TOPICS
+from reconciler.declare.reference import sections
 from reconciler.lint.rules import all_rules
 from reconciler.model.statement import HazardKind
 from reconciler.plan.explained import EXPLAINED, hazards, locks, topics
@@ -39,10 +41,20 @@ def test_every_lock_mode_has_a_row() -> None:
     assert "| SHARE | writes | " in locks()
 
 
+def test_pages_are_shown_by_their_names() -> None:
+    known = {*sections(), *topics(), "lint"}
+    pages = {page.stem: page for page in (ROOT / "docs").glob("*.md") if page.stem not in known}
+    assert {"beside-other-tools", "drift", "python", "settings"} <= pages.keys()
+    for name, page in pages.items():
+        assert explain(name) == page.read_text()
+    assert "beside-other-tools" in explain("topics")
+
+
 def test_list_of_topics_is_complete_and_each_can_be_explained() -> None:
     shown = explain("topics")
     listed = {n.strip() for line in shown.splitlines() if line[:1] == " " for n in line.split(",")}
-    assert listed - {""} == {*TOPICS, *topics(), "lint", *all_rules()}
+    explained = {*TOPICS, *topics(), "lint", *all_rules()}
+    assert listed - {""} == {*explained, *how_tos({*sections(), *explained})}
     assert max(map(len, shown.splitlines())) <= 80
     for topic in ("table", "locks", "lint"):
         assert explain(topic)

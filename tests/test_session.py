@@ -233,7 +233,7 @@ def test_session_from_a_wheel(
     subprocess.run([environment / "bin" / "pip", "install", "--quiet", wanted], check=True)
     newcomer = shell(environment / "bin" / "reconcile", tmp_path / "shop")
     assert re.fullmatch(r"reconcile \d+\.\d+\.\d+\n", newcomer.run("--version"))
-    assert "data-loss" in newcomer.run("explain", "hazards")
+    assert "Alembic" in newcomer.run("explain", "beside-other-tools")
     database = new_database(starting_point(0.01))
     begin(newcomer, database, "public")
     change = Change(newcomer, database, "public", add_column(newcomer, "public"))

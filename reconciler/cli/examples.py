@@ -26,6 +26,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "reconcile explain constraint",
         "reconcile explain constraint.on_delete",
         "reconcile explain data-loss",
+        "reconcile explain beside-other-tools",
         "reconcile explain topics",
     ),
     "export": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from textwrap import wrap
 
@@ -10,8 +10,9 @@ import click
 
 from reconciler.cli.group import main
 from reconciler.cli.output import print_document, print_line, write_file
+from reconciler.cli.pages import how_tos
 from reconciler.declare.examples import TOPICS as KINDS_AND_MORE
-from reconciler.declare.reference import OVERVIEW, explanation, pages
+from reconciler.declare.reference import OVERVIEW, explanation, pages, sections
 from reconciler.escape import document
 from reconciler.lint import document as lint
 from reconciler.lint.rules import all_rules
@@ -28,7 +29,7 @@ TOPICS = "topics"
     help="The folder to write all pages of the reference to, a page for each kind.",
 )
 def explain(topic: str | None, out: Path | None) -> None:
-    """Explain a kind of object, a key of the YAML files, a hazard or a rule of lint.
+    """Explain a kind of object, a key of the YAML files, a hazard, a rule of lint, or how to do it.
 
     Without TOPIC, the overview of the language is shown; `topics` lists all that can be explained.
     """
@@ -44,6 +45,8 @@ def explain(topic: str | None, out: Path | None) -> None:
         print_document(document(explained.topics()[topic].splitlines()))
     elif topic in all_rules():
         print_document(document(lint.described(all_rules()[topic]).splitlines()))
+    elif topic and topic in _how_tos():
+        print_document(document(_how_tos()[topic].read_text(encoding="utf-8").splitlines()))
     else:
         print_document(document(explanation(topic or OVERVIEW).splitlines()))
 
@@ -54,8 +57,13 @@ def _topics() -> list[str]:
         "Kinds of objects, or KIND.KEY": sorted(KINDS_AND_MORE),
         "Hazards and locks": explained.topics(),
         "Rules of lint": [lint.TOPIC, *all_rules()],
+        "How to": _how_tos(),
     }
     return [line for sort, names in sorts.items() for line in (f"{sort}:", *_wrapped(names), "")]
+
+
+def _how_tos() -> Mapping[str, Path]:
+    return how_tos({*sections(), *explained.topics(), *all_rules(), lint.TOPIC})
 
 
 def _wrapped(names: Iterable[str]) -> list[str]:

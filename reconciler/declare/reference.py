@@ -151,14 +151,15 @@ def explanation(topic: str) -> str:
     if topic == OVERVIEW:
         return pages()[f"{OVERVIEW}.md"]
     name, _, key = topic.partition(".")
-    kind = _known(name.replace(" ", "_"), _topics_by_name(), "kind or section")
+    kind = _known(name.replace(" ", "_"), sections(), "kind or section")
     if not key:
         return page(kind)
     keys = {k.name: k for k in keys_of(kind)}
     return "\n".join(_key_lines(keys[_known(key, {k: k for k in keys}, f"key of {kind}")])) + "\n"
 
 
-def _topics_by_name() -> dict[str, str]:
+def sections() -> dict[str, str]:
+    """Map the names of kinds and sections that are explained to the kinds."""
     sections = {k.section: k.kind for k in KINDS.values()}
     return {**sections, "checks": CHECK, **{t: t for t in TOPICS}}
 
