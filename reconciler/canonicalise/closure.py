@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
 from reconciler.kinds import KINDS
 from reconciler.model.deferred import deferred_needs
-from reconciler.model.inheritance import parents_of
+from reconciler.model.inheritance import Inheriting, parents_of
 from reconciler.model.markers import AppliesLast
 from reconciler.model.mentioned import Mentioned
 from reconciler.model.object import InlinePart, Object
@@ -38,7 +38,7 @@ def dependency_closure(
 
 def descendants(state: State, parents: Set[Ref]) -> set[Ref]:
     """Collect the child tables and partitions of `parents`, at any depth."""
-    inheriting = {r: {*parents_of(o)} for r, o in state.objects.items() if parents_of(o)}
+    inheriting = {o.ref: {*o.parents} for o in state.of(Inheriting) if o.parents}
     found: set[Ref] = set()
     while more := {r for r, p in inheriting.items() if p & {*parents, *found}} - found:
         found |= more
@@ -68,12 +68,13 @@ def _dependents_in(state: State) -> Neighbours:
 
 def _requirements_in(state: State, planned: Iterable[Object]) -> Neighbours:
     """Step from an object to requirements, inline and deferred parts, and inherited parts."""
-    parts, mentioned = _parts(state), Mentioned(state)
-    inherited_from = {p for o in (*state.objects.values(), *planned) for p in parents_of(o)}
+    mentioned = Mentioned(state)
+    inherited_from = {p for o in (*state.of(Inheriting), *planned) for p in parents_of(o)}
 
     def neighbours(ref: Ref) -> Iterator[Ref]:
         yield from state.needs(ref)
-        yield from parts.get(ref, ())
+        yield from (part.ref for part in state.parts(ref))
+        yield from state.deferred_to(ref)
         yield from mentioned.by(ref)
         if ref in state:
             yield from deferred_needs(state[ref])
@@ -81,17 +82,6 @@ def _requirements_in(state: State, planned: Iterable[Object]) -> Neighbours:
             yield from (o.ref for o in state.objects_on(ref))
 
     return neighbours
-
-
-def _parts(state: State) -> Mapping[Ref, list[Ref]]:
-    """Map objects to the inline parts, and to objects with a deferred part on the object."""
-    parts: dict[Ref, list[Ref]] = {}
-    for ref, obj in state.objects.items():
-        if isinstance(obj, InlinePart) and ref.on:
-            parts.setdefault(ref.on, []).append(ref)
-        for needed in deferred_needs(obj):
-            parts.setdefault(needed, []).append(ref)
-    return parts
 
 
 def _related(state: State, roots: Set[Ref]) -> set[Ref]:
@@ -103,7 +93,7 @@ def _related(state: State, roots: Set[Ref]) -> set[Ref]:
     copied = {
         o.ref for r in children for o in state.objects_on(r) if isinstance(o, PartitionedObject)
     }
-    applied_last = {r for r, o in state.objects.items() if isinstance(o, AppliesLast)}
+    applied_last = {o.ref for o in state.of(AppliesLast)}
     return parents | schemas | children | copied | applied_last
 
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from reconciler.canonicalise.absent_parts import owner_of_part
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.kinds import KINDS
-from reconciler.model.effect import without_effect
+from reconciler.model.effect import MayHaveNoEffect, without_effect
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.owned import grants_of
 from reconciler.model.ref import Ref
@@ -17,6 +17,7 @@ from reconciler.model.state import Declaration, State
 MAX_LISTED = 10  # objects in a note
 MAX_NEAR = 2
 _CLOSE = 0.8
+_MAY_HAVE_NONE = frozenset(n for n, k in KINDS.items() if issubclass(k, MayHaveNoEffect))
 
 
 def effects(
@@ -75,7 +76,8 @@ def _place(ref: Ref) -> tuple[str, Ref | None]:
 
 def _empty_lists(declaration: Declaration, live: State) -> Iterator[str]:
     """Name empty lists of sections, and exclusive sections without entries but comments."""
-    listed = {(r.on, r.kind) for r in declaration.objects}
+    exclusive = declaration.exclusive
+    listed = {(r.on, r.kind) for r in declaration.objects if r.on in exclusive}
     for ref, kinds in declaration.exclusive.items():
         if not kinds:
             yield f"{ref}: exclusive is an empty list: what is not declared stays"
@@ -99,16 +101,18 @@ def _no_effect(declaration: Declaration, canonical: Canonical, live: State) -> I
     """Name what has no effect, whether or not it was compared on scratch."""
     desired = {**live.objects, **canonical.desired.objects}
     for ref in declaration.objects:
-        obj = desired.get(canonical.spelled.get(ref, ref))
-        if obj is not None and (note := without_effect(obj, desired)):
-            yield note
+        if ref.kind in _MAY_HAVE_NONE:
+            obj = desired.get(canonical.spelled.get(ref, ref))
+            if obj is not None and (note := without_effect(obj, desired)):
+                yield note
 
 
 def _appended(declaration: Declaration, live: State) -> Iterator[str]:
     """Name new columns that the files list before existing ones: PostgreSQL puts them last."""
+    tables = {r.on for r in declaration.objects if r not in live.objects} & live.objects.keys()
     listed: dict[Ref, dict[Ref, Object]] = {}
-    for ref, obj in declaration.objects.items():
-        if isinstance(obj, InlinePart) and ref.on is not None and ref.on in live:
+    for ref, obj in declaration.objects.items() if tables else ():
+        if isinstance(obj, InlinePart) and ref.on is not None and ref.on in tables:
             listed.setdefault(ref.on, {})[ref] = obj
     for table, columns in listed.items():
         if moved := [*_new_before_existing(columns, table, live)]:

@@ -111,7 +111,8 @@ class KnownForms:
             for r in desired.source
             if r in live
             and r in desired.objects
-            and desired.objects[r] != live[r]
+            and (obj := desired.objects[r]) is not live[r]
+            and obj != live[r]
             and desired.source[r] in self.declaration.objects
         ]
         if not spelled:

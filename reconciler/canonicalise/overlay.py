@@ -105,14 +105,14 @@ def _declared(
     found: dict[Ref, Object] = {}
     known = live.objects
     for ref, origin in source.items():
-        obj, current = declaration.objects[origin], known.get(ref)
+        obj, current = _under(ref, declaration.objects[origin]), known.get(ref)
         is_repeated = (
             current is not None
             and obj.repeats(current)
             and not _with_defaults(obj, origin, declaration, scope)
             and _GRANTS not in declaration.exclusive.get(origin, ())
         )
-        found[ref] = current if current is not None and is_repeated else _under(ref, obj)
+        found[ref] = current if current is not None and is_repeated else obj
     return found
 
 
@@ -141,7 +141,7 @@ def _to_lay(
 
 def _under(ref: Ref, obj: Object) -> Object:
     """Return the object under PostgreSQL's spelling of the ref."""
-    return obj if obj.ref == ref else obj.model_copy(update={"ref": ref})
+    return obj if obj.ref is ref or obj.ref == ref else obj.model_copy(update={"ref": ref})
 
 
 def _with_defaults(obj: Object, origin: Ref, declaration: Declaration, scope: Scope) -> bool:
@@ -217,7 +217,7 @@ def _following_names(
     """
     named = declaration.objects.keys() | declaration.absent.keys()
     found, lost = dict[Ref, Object](), set[Ref]()
-    for obj in (o for o in live.objects.values() if isinstance(o, FollowsName)):
+    for obj in live.of(FollowsName):
         for new in replaced:
             follower = found.get(obj.ref, obj)
             assert isinstance(follower, FollowsName)
@@ -297,7 +297,7 @@ def _copies_of_new_objects(state: State, changed: Mapping[Ref, Object]) -> set[R
     A partition's index of the name that the copy will have is reused.
     """
     new = [o for r, o in changed.items() if r not in state]
-    parents = {p for o in state.objects.values() for p in parents_of(o)} if new else set[Ref]()
+    parents = {p for o in state.of(Inheriting) for p in o.parents} if new else set[Ref]()
     return {copy for obj in new if obj.ref.on in parents for copy in _copies(obj, state)}
 
 

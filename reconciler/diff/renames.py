@@ -70,7 +70,7 @@ def find_renamings(
     found = [search.renaming(old, ref) for old, ref in aside.items()]
     # Routines come first, while their types have their old names, and sequences after their tables.
     objects = sorted(
-        declaration.objects.values(),
+        _searched(live, declaration),
         key=lambda o: (o.ref.arguments is None, isinstance(o, Companion)),
     )
     levels: dict[_Level, list[Object]] = {level: [] for level in _Level}
@@ -84,6 +84,22 @@ def find_renamings(
     for old, ref in aside.items():
         found += search.names_restored(old, ref, new_names)
     return found
+
+
+def _searched(live: State, declaration: Declaration) -> Iterable[Object]:
+    """Return the declared objects that may have other names.
+
+    Where no declaration has an old name, these are the objects that are not there.
+    """
+    objects = declaration.objects
+    if declaration.moved_aside or any(o.renamed_from is not None for o in objects.values()):
+        return objects.values()
+    known = live.objects
+    return [
+        o
+        for r, o in objects.items()
+        if r not in known or r.arguments is not None or isinstance(o, RenamesParts)
+    ]
 
 
 def moved_aside(ref: Ref) -> str:
@@ -343,12 +359,13 @@ class _Search:
 
 def unidentified_routines(live: State, declaration: Declaration) -> set[Ref]:
     """Return the declared routines with old names, which PostgreSQL has to tell apart by types."""
-    known = _known_arguments(live, declaration)
-    return {
-        ref
-        for ref, obj in declaration.objects.items()
-        if obj.renamed_from is not None and ref not in known and any(routines_named(live, obj))
+    renamed = {
+        r: o
+        for r, o in declaration.objects.items()
+        if o.renamed_from is not None and r.arguments is not None
     }
+    known = _known_arguments(live, declaration) if renamed else {}
+    return {r for r, o in renamed.items() if r not in known and any(routines_named(live, o))}
 
 
 def routines_named(live: State, obj: Object) -> Iterator[Object]:
@@ -364,6 +381,7 @@ def _known_arguments(live: State, declaration: Declaration) -> dict[Ref, Argumen
     return {
         ref: Arguments(routine.ref.arguments, routine.ref.arguments)
         for ref, obj in declaration.objects.items()
+        if ref.arguments is not None
         for routine in routines_named(live, obj)
         if routine.ref.arguments is not None
         and ref.arguments in (declared_arguments(routine), routine.ref.arguments)

@@ -34,6 +34,7 @@ class Record(Frozen):
     wrong_keys: ClassVar[Mapping[str, str]] = {}  # words that people try: what does that here
     adjusted: ClassVar[frozenset[str]] = frozenset()  # PostgreSQL sets them by other objects
     omitted_is_default: ClassVar[bool]  # a key left out means its default, not the live value
+    declares_others: ClassVar[frozenset[str]] = frozenset()  # fields that only declare objects
 
     ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
     comment: Text | None = Field(default=None, description="COMMENT ON")
@@ -151,9 +152,10 @@ class Record(Frozen):
 
     @classmethod
     @cache
-    def _left_open(cls) -> frozenset[str]:
-        """Return the fields to take over from the live object unless declared."""
-        return cls.kept() | cls.derived()
+    def _never_left_open(cls) -> tuple[str, ...]:
+        """Return the fields that are not taken over from the live object if omitted."""
+        left_open = cls.kept() | cls.derived() | cls.declares_others
+        return tuple(f for f in cls.model_fields if f not in left_open)
 
     def repeats(self, live: Record) -> bool:
         """Tell whether the declaration says nothing but what the live object says already.
@@ -162,12 +164,11 @@ class Record(Frozen):
         """
         if type(self) is not type(live):
             return False
-        declared, own, other = self.model_fields_set, self.__dict__, live.__dict__
-        left_open = self._left_open()
-        for field in self._default_values():
-            if own[field] != other[field] and (field in declared or field not in left_open):
+        own, other = self.__dict__, live.__dict__
+        for field in self.__pydantic_fields_set__:
+            if own[field] != other[field] and field not in self.declares_others:
                 return False
-        return True
+        return all(own[field] == other[field] for field in self._never_left_open())
 
     def matches(self, live: Self) -> bool:
         """Compare with a live object, ignoring derived fields unset in `self`."""

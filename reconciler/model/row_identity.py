@@ -38,12 +38,11 @@ def identifies_rows(obj: Object | None) -> bool:
 
 def tables_without_identity(state: State) -> frozenset[Ref]:
     """Collect the tables of which no UPDATE and no DELETE can be published."""
-    keys = {o.ref.on for o in state.objects.values() if identifies_rows(o)}
+    keys = {o.ref.on for o in state.of(IdentifiesRows) if o.identifies_rows}
     return frozenset(
-        ref
-        for ref, obj in state.objects.items()
-        if isinstance(obj, PublishesRows)
-        and not (_has_key(state, ref, keys) if obj.row_identity is None else obj.row_identity)
+        obj.ref
+        for obj in state.of(PublishesRows)
+        if not (_has_key(state, obj.ref, keys) if obj.row_identity is None else obj.row_identity)
     )
 
 

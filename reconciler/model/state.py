@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from reconciler.errors import Position
-from reconciler.model.deferred import deferred_needs
-from reconciler.model.inheritance import also_inherited, inherited_by, overrides, parents_of
+from reconciler.model.deferred import Deferred, deferred_needs
+from reconciler.model.inheritance import (
+    Overriding,
+    also_inherited,
+    inherited_by,
+    overrides,
+    parents_of,
+)
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.other_tools import other_tool
 from reconciler.model.ref import Ref
 from reconciler.model.variables import Value, Values
 from reconciler.server.connection import Row
 
+T = TypeVar("T")
 MAX_RELATIONS = 1 << 16  # remembered while objects are read
 
 
@@ -62,8 +69,35 @@ class State:
         obj = self.objects.get(ref)
         known = self.edges.get(ref, frozenset[Ref]())
         if obj is not None:
-            known = (known | obj.needs()) - deferred_needs(obj)
-        return frozenset(r for r in known if r in self.objects and r != ref)
+            known = known | obj.needs()
+            if deferred := deferred_needs(obj):
+                known -= deferred
+        return frozenset((known & self.objects.keys()) - {ref})
+
+    def of(self, capability: type[T]) -> Iterator[T]:
+        """Yield the objects with a capability: kind by kind, those of a kind in order."""
+        for kind, objects in self._by_kind.items():
+            if issubclass(kind, capability):
+                yield from cast("list[T]", objects)
+
+    @cached_property
+    def _by_kind(self) -> Mapping[type[Object], list[Object]]:
+        found: dict[type[Object], list[Object]] = {}
+        for obj in self.objects.values():
+            found.setdefault(type(obj), []).append(obj)
+        return found
+
+    def deferred_to(self, ref: Ref) -> Sequence[Ref]:
+        """Return the objects with a deferred part that refers to an object."""
+        return self._deferred.get(ref, ())
+
+    @cached_property
+    def _deferred(self) -> Mapping[Ref, Sequence[Ref]]:
+        found: dict[Ref, list[Ref]] = {}
+        for obj in self.of(Deferred):
+            for needed in obj.deferred_needs():
+                found.setdefault(needed, []).append(obj.ref)
+        return found
 
     @cached_property
     def dependents(self) -> dict[Ref, set[Ref]]:
@@ -137,7 +171,7 @@ class State:
     @cached_property
     def _merged(self) -> Mapping[str, Sequence[Object]]:
         found: dict[str, list[Object]] = {}
-        for obj in self.objects.values():
+        for obj in self.of(Overriding):
             if also_inherited(obj):
                 found.setdefault(obj.ref.name, []).append(obj)
         return found
@@ -145,8 +179,8 @@ class State:
     @cached_property
     def _inline(self) -> Mapping[Ref, Sequence[InlinePart]]:
         found: dict[Ref, list[InlinePart]] = {}
-        for obj in self.objects.values():
-            if isinstance(obj, InlinePart) and obj.ref.on is not None:
+        for obj in self.of(InlinePart):
+            if obj.ref.on is not None:
                 found.setdefault(obj.ref.on, []).append(obj)
         return found
 

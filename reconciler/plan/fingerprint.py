@@ -49,7 +49,7 @@ def fingerprint_of(
     The fingerprint maps an object to a digest of its definition, "" if it does not exist; and a
     prefix with an object to a digest of the names of its dependents, child tables or leftovers.
     """
-    old_names = {after: before for before, after in refs_after(target, renamings).items()}
+    old_names = _old_names(target, renamings)
 
     def on_target(refs: Iterable[Ref | None]) -> set[Ref]:
         return {old_names.get(r, r) for r in refs if r is not None} & target.objects.keys()
@@ -73,9 +73,16 @@ def fingerprint_of_unchanged(
 
     With renamings they were so under the old names, and the new names were free.
     """
-    old_names = {after: before for before, after in refs_after(target, renamings).items()}
+    old_names = _old_names(target, renamings)
     objects = {*declared, *(old_names[r] for r in declared if r in old_names)}
     return _digests(_Subjects(objects, (), (), ()), target, {})
+
+
+def _old_names(target: State, renamings: Sequence[Renaming]) -> Mapping[Ref, Ref]:
+    """Map the names after the renamings to those before; no name without a renaming."""
+    if not renamings:
+        return {}
+    return {after: before for before, after in refs_after(target, renamings).items()}
 
 
 def moved(was: Mapping[str, str], state: State, leftovers: Leftovers) -> list[str]:
@@ -139,9 +146,10 @@ def _digests(subjects: _Subjects, state: State, leftovers: Leftovers) -> dict[st
     Objects that exist come last: where two have one name, such as an index of a dropped table and
     of the view that takes its place, the existing one counts.
     """
-    order = sorted(subjects.objects, key=lambda r: (r in state, r.kind, r.order))
+    objects = state.objects
+    order = sorted(subjects.objects, key=lambda r: (r in objects, r.kind, r.order))
     return {
-        **{str(ref): _digest_of(state.get(ref)) for ref in order},
+        **{str(ref): _digest_of(objects.get(ref)) for ref in order},
         **_digests_of_names(DEPENDENTS, _dependents(subjects.fragile, state)),
         **_digests_of_names(CHILDREN, descendants(_sorted(subjects.parents), state)),
         **_digests_of_names(UNFINISHED, _leftovers_on(subjects.built, leftovers)),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, reduce
 
 from reconciler.diff.renames import Renaming
-from reconciler.model.inheritance import is_default_partition, is_partition, parents_of
+from reconciler.model.inheritance import Inheriting, is_default_partition, is_partition, parents_of
 from reconciler.model.ref import Ref
 from reconciler.model.references import referenced_table
 from reconciler.model.state import State
@@ -29,13 +29,18 @@ class LockFinder:
     def __init__(
         self, operations: Operations, whole: State | None, renamings: Sequence[Renaming]
     ) -> None:
-        live, renamed = operations.live, {r.was for r in renamings}
-        self._context = operations.context
-        whole = whole or live
-        objects = {r: o for r, o in whole.objects.items() if r not in renamed}
-        self._live = State({**objects, **live.objects}, {**whole.edges, **live.edges})
+        self._context, self._compared = operations.context, operations.live
+        self._whole, self._renamed = whole or operations.live, {r.was for r in renamings}
         self._desired = operations.desired
         self._dropped = {o.ref for o in operations.statements if o.drops}
+
+    @cached_property
+    def _live(self) -> State:
+        whole, live, renamed = self._whole, self._compared, self._renamed
+        if whole is live and not renamed:
+            return live
+        objects = {r: o for r, o in whole.objects.items() if r not in renamed}
+        return State({**objects, **live.objects}, {**whole.edges, **live.edges})
 
     def locks(self, statement: Statement, ref: Ref) -> tuple[Lock, ...]:
         """Return the strongest lock on each relation, that of the statement first.
@@ -150,9 +155,9 @@ class LockFinder:
     @cached_property
     def _children(self) -> Mapping[str, list[Ref]]:
         found: dict[str, list[Ref]] = {}
-        for ref, obj in self._live.objects.items():
-            for parent in parents_of(obj):
-                found.setdefault(parent.identity, []).append(ref)
+        for obj in self._live.of(Inheriting):
+            for parent in obj.parents:
+                found.setdefault(parent.identity, []).append(obj.ref)
         return found
 
     @cached_property

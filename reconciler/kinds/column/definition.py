@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Set
+from functools import cache
 from itertools import count
 from typing import Any, ClassVar, Literal, Self
 
@@ -33,6 +34,7 @@ from reconciler.model.object import InlinePart, Object
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.partitioned import constraint_name_key
 from reconciler.model.privileges import PUBLIC, grantors, privilege_fragments
+from reconciler.model.record import Record
 from reconciler.model.ref import Ref, default_name
 from reconciler.model.resumption import LeavesLeftovers, Resumable
 from reconciler.model.spelling import Privileges, Referenced, Sql, collation_sql
@@ -40,6 +42,11 @@ from reconciler.model.statement import Statement
 from reconciler.model.type_spelling import TypeName
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
+
+
+@cache
+def _full(generated: Literal["always", "by default"]) -> Identity:
+    return Identity(generated=generated)
 
 
 class ColumnDefinition(
@@ -78,6 +85,7 @@ class ColumnDefinition(
     }
 
     only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"virtual": ("generated",)}
+    declares_others: ClassVar[frozenset[str]] = frozenset({"primary_key", "unique", "references"})
 
     type: TypeName = Field(default="", description="the data type, as in CREATE TABLE")
     collation: str | None = Field(default=None, description="where it is not the type's own")
@@ -161,9 +169,7 @@ class ColumnDefinition(
     @property
     def full_identity(self) -> Identity | None:
         """The identity with all attributes."""
-        if isinstance(self.identity, str):
-            return Identity(generated=self.identity)
-        return self.identity
+        return _full(self.identity) if isinstance(self.identity, str) else self.identity
 
     @property
     def full_not_null(self) -> NotNull | None:
@@ -258,6 +264,10 @@ class ColumnDefinition(
         elif (self.default is not None or self.is_serial) and "identity" not in declared:
             replaced["identity"] = None
         return full.model_copy(update=replaced) if replaced else full
+
+    def repeats(self, live: Record) -> bool:
+        required = not (isinstance(live, ColumnDefinition) and live.not_null)
+        return super().repeats(live) and not (required and self.primary_key)
 
     def as_state(self) -> Self:
         expanded: dict[str, Any] = dict.fromkeys(("backfill", "using", "retype", "references"))
