@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from reconciler.diff.renames import Renaming
 from reconciler.errors import Position
@@ -26,6 +27,32 @@ class Inputs:
     declaration: Declaration
     scope: Scope
     renamings: Sequence[Renaming] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class SpelledPositions(Mapping[tuple[Ref, str], Position]):
+    """The positions of a declaration, under PostgreSQL's spelling of the refs."""
+
+    declared: Mapping[tuple[Ref, str], Position]
+    spelled: Mapping[Ref, Ref]
+
+    @cached_property
+    def _origins(self) -> Mapping[Ref, Ref]:
+        return {after: before for before, after in self.spelled.items()}
+
+    def __getitem__(self, key: tuple[Ref, str]) -> Position:
+        ref, own = key
+        origin = self._origins.get(ref, ref)
+        if self.spelled.get(origin, origin) != ref:
+            raise KeyError(key)
+        return self.declared[origin, own]
+
+    def __iter__(self) -> Iterator[tuple[Ref, str]]:
+        spelled = self.spelled.get
+        return ((spelled(ref, ref), own) for ref, own in self.declared)
+
+    def __len__(self) -> int:
+        return len(self.declared)
 
 
 @dataclass(frozen=True)

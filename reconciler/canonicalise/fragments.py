@@ -25,16 +25,18 @@ CLIPPED = 100  # characters of a text or of PostgreSQL's message in a problem
 _Occurrence = tuple[Ref, Fragment]
 
 
-def prove_fragments(connection: Connection, declaration: Declaration, live: State) -> None:
+def prove_fragments(
+    connection: Connection, declaration: Declaration, live: State, repeated: Set[Ref]
+) -> None:
     """Let PostgreSQL parse the declaration's SQL; raise FragmentError for all that leaves a clause.
 
     SQL that PostgreSQL printed is not parsed: that of a recorded declaration, and that of the live
-    object itself.
+    object itself, as in the declared objects that are `repeated`.
     """
     if declaration.recorded:
         return
     texts: dict[tuple[Clause, str], list[_Occurrence]] = {}
-    for ref, fragment in _declared(declaration, live):
+    for ref, fragment in _declared(declaration, live, repeated):
         texts.setdefault((fragment.clause, fragment.text), []).append((ref, fragment))
     statements = [
         (key, number, s) for key in texts for number, s in enumerate(key[0].statements(key[1]))
@@ -59,12 +61,14 @@ def _reserved_names(connection: Connection, declaration: Declaration, live: Stat
     return reserved & {ref.name for ref in (*declaration.objects, *live)}
 
 
-def _declared(declaration: Declaration, live: State) -> Iterator[_Occurrence]:
+def _declared(declaration: Declaration, live: State, repeated: Set[Ref]) -> Iterator[_Occurrence]:
     for ref, obj in declaration.absent.items():
         if (arguments := declared_arguments(obj)) is not None:
             clause = obj.sql_clauses["arguments"]
             yield from ((ref, f) for f in fragments_in("arguments", clause, arguments))
     for ref, obj in declaration.objects.items():
+        if ref in repeated:
+            continue
         current = live.get(ref)
         if current is not None and obj.repeats(current):
             continue

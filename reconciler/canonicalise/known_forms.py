@@ -106,14 +106,14 @@ class KnownForms:
     def _pairs(self, desired: Desired) -> dict[Ref, str]:
         """Return the digests of declared objects that are not spelled as the live ones."""
         live, later = self.live.state, State(desired.objects, self.live.state.edges)
+        known = live.objects
         spelled = [
             r
-            for r in desired.source
-            if r in live
-            and r in desired.objects
-            and (obj := desired.objects[r]) is not live[r]
-            and obj != live[r]
-            and desired.source[r] in self.declaration.objects
+            for r, obj in desired.objects.items()
+            if (was := known.get(r)) is not obj
+            and was is not None
+            and obj != was
+            and desired.source.get(r) in self.declaration.objects
         ]
         if not spelled:
             return {}

@@ -37,6 +37,7 @@ class Desired:
 
     `spelled` maps refs of the files to PostgreSQL's spelling of a routine's arguments, where known
     and different. `source` maps the refs of all declared objects to the refs in the files.
+    `repeated` are declared objects that say nothing but what the live ones say already.
     `dropped` are live objects. `renamed` maps old names to the live objects renamed by the plan.
     """
 
@@ -45,6 +46,7 @@ class Desired:
     dropped: Set[Ref]
     spelled: Mapping[Ref, Ref]
     renamed: Mapping[Ref, Ref] = field(default_factory=dict[Ref, Ref])
+    repeated: Set[Ref] = frozenset()
 
 
 def overlay(
@@ -65,6 +67,7 @@ def overlay(
     source = {spelled.get(r, r): r for r in declaration.objects}
     declared = _declared(live.state, declaration, scope, source)
     changed = _changed(live.state, declared)
+    repeated = declared.keys() - changed.keys()
     if problems := unmet_preconditions(live, declaration, declared, source):
         raise DeclarationError(problems)
     dropped = _dropped(live.state, declaration, scope, declared.keys(), spelled)
@@ -85,8 +88,8 @@ def overlay(
     objects = _without(undeclared, gone)
     may_differ = {*changed, *kept, *predecessors}
     for ref, origin in _to_lay(source, declared, before, may_differ).items():
-        repeated = declared[ref] is live.state.get(ref)
-        obj = _under(ref, declaration.objects[origin]) if repeated else declared[ref]
+        is_repeated = declared[ref] is live.state.get(ref)
+        obj = _under(ref, declaration.objects[origin]) if is_repeated else declared[ref]
         current = before.get(ref)
         objects[ref] = _laid_over(obj, current, origin, declaration, (live, scope))
     following, lost = _following_names(predecessors.keys(), renamed, live.state, declaration)
@@ -95,7 +98,7 @@ def overlay(
     if problems := name_conflicts(live, declaration, changed, source, dropped):
         raise DeclarationError(problems)
     objects = _without(objects, dropped - declared.keys())
-    return Desired(objects, source, dropped, spelled, renamed)
+    return Desired(objects, source, dropped, spelled, renamed, repeated)
 
 
 def _declared(

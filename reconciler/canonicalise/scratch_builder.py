@@ -12,7 +12,7 @@ from reconciler.canonicalise.build import (
     scratch_context,
     shared_constraint_names,
 )
-from reconciler.canonicalise.canonical import Canonical, Inputs
+from reconciler.canonicalise.canonical import Canonical, Inputs, SpelledPositions
 from reconciler.canonicalise.closure import dependency_closure
 from reconciler.canonicalise.divided import with_members_divided
 from reconciler.canonicalise.expressions import resolve_declared
@@ -134,7 +134,8 @@ class ScratchBuilder:
             state = State(objects, self.live.state.edges)
             live = self._build(state, {}, resources)
             require_as_put_in(self._guarded(state, live))
-            prove_fragments(live.connection, self.declaration, self.live.state)
+            repeated = self.desired.repeated
+            prove_fragments(live.connection, self.declaration, self.live.state, repeated)
             self._identify(live.connection)
             desired, built, context = self._build_desired(live, members)
             self.resources.push(resources.pop_all())
@@ -177,7 +178,7 @@ class ScratchBuilder:
         positions = self.declaration.positions
         if not spelled:
             return positions
-        return {(spelled.get(r, r), key): p for (r, key), p in positions.items()}
+        return SpelledPositions(positions, spelled)
 
     def _build_desired(
         self, live: _Built, members: Set[Ref], before: _Built | None = None
@@ -186,16 +187,16 @@ class ScratchBuilder:
 
         `before` is the state of an earlier call, which is not settled.
         """
-        current = self.live.state
+        current, known = self.live.state, self.live.state.objects
         objects = {
             r: o
             for r, o in self.desired.objects.items()
-            if (r in members or r not in current) and r not in live.left_out
+            if (r in members or r not in known) and r not in live.left_out
         }
         changed = {
             r: origin
             for r, origin in self.desired.source.items()
-            if self.desired.objects[r] != current.get(r)
+            if (o := self.desired.objects[r]) is not (was := known.get(r)) and o != was
         }
         state = State(objects, current.edges)
         with ExitStack() as resources:
@@ -254,7 +255,7 @@ class ScratchBuilder:
     def _new_partitions(self, desired: State) -> list[Ref]:
         """List the existing tables that the declaration makes partitions."""
         live = self.live.state
-        known = [ref for ref in self.desired.source if ref in live and ref in desired]
+        known = [r for r in desired if r in live and r in self.desired.source]
         return [r for r in known if {*parents_of(desired[r])} - {*parents_of(live[r])}]
 
     def _with_followers(self, live: State, desired: State) -> State:

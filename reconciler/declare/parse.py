@@ -98,21 +98,20 @@ class _Positions:
 
     def __init__(self, file: Path, text: str) -> None:
         self.file, self.text, self.lines = file, text, _LINE_BREAK.split(text)
+        self._with_hash = {n for n, line in enumerate(self.lines) if "#" in line}
 
     def at_mark(self, mark: _Mark | None) -> Position:
         if mark is None:
             return Position(self.file, 1, 1, self.lines[0])
-        line = self.lines[mark.line] if mark.line < len(self.lines) else ""
-        return Position(self.file, mark.line + 1, mark.column + 1, line)
+        number = mark.line
+        line = self.lines[number] if number < len(self.lines) else ""
+        return Position(self.file, number + 1, mark.column + 1, line)
 
     def comment_after(self, mark: _Mark | None) -> str:
         """Return the comment behind a value without quotes, which ends at the mark."""
-        if mark is None or mark.line >= len(self.lines):
+        if mark is None or mark.line not in self._with_hash:
             return ""
-        line, column = self.lines[mark.line], mark.column
-        if line.find("#", column) < 0:
-            return ""
-        rest = line[column:]
+        rest = self.lines[mark.line][mark.column :]
         return rest.strip() if rest.lstrip().startswith("#") else ""
 
     def at_index(self, index: int) -> Position:
@@ -204,7 +203,7 @@ class _Composer:
             return self._scalar(event, self.positions.at_mark(event.start_mark))
         if isinstance(event, AliasEvent):
             return self._alias(event)
-        if not isinstance(event, ScalarEvent | CollectionStartEvent):
+        if not isinstance(event, CollectionStartEvent) and type(event) is not ScalarEvent:
             return self._content(event)
         if event.tag is not None:
             self._report(
@@ -221,7 +220,7 @@ class _Composer:
 
     def _content(self, event: Event) -> Node:
         position = self.positions.at_mark(event.start_mark)
-        if isinstance(event, ScalarEvent):
+        if type(event) is ScalarEvent:
             return self._scalar(event, position)
         if self.depth == MAX_DEPTH:
             message = f"more than {MAX_DEPTH} levels of brackets and indents"
@@ -235,7 +234,7 @@ class _Composer:
             entries = self._entries(in_brackets=in_brackets)
             node = Entries(position, entries, 1 + sum([e.node.size for e in entries.values()]))
         self.depth -= 1
-        return self._sized(node)
+        return node if node.size <= MAX_SIZE else self._sized(node)
 
     def _scalar(self, event: ScalarEvent, position: Position) -> Scalar:
         text: str = event.value
@@ -250,7 +249,7 @@ class _Composer:
         if not event.implicit[0]:
             return Scalar(position, text, text)
         comment = self.positions.comment_after(event.end_mark)
-        return Scalar(position, resolved_scalar(text), text, comment=comment)
+        return Scalar(position, resolved_scalar(text), text, 1, comment)
 
     def _alias(self, event: AliasEvent) -> Node:
         name = event.anchor or ""
@@ -294,18 +293,26 @@ class _Composer:
         entries: dict[str, Entry] = {}
         next_event = self.next_event
         while type(event := next_event()) is not MappingEndEvent:
-            key, value_event = self._node(event), next_event()
-            if in_brackets and without_value(value_event) and self.cut.extends(event):
-                self._end_cut(only_if_closed=True)
-                continue
-            self._end_cut()
+            name = _usual_key(event)
+            key = self._node(event) if name is None else None
+            value_event = next_event()
+            if self.cut.position is not None:
+                if in_brackets and without_value(value_event) and self.cut.extends(event):
+                    self._end_cut(only_if_closed=True)
+                    continue
+                self._end_cut()
             value = self._node(value_event)
-            if in_brackets and isinstance(key, Scalar):
-                self.cut.begin(value_event, value.position, key.source)
-            name = key_text(key)
+            if in_brackets and type(value_event) is ScalarEvent and "(" in value_event.value:
+                source = key.source if isinstance(key, Scalar) else name
+                if source is not None:
+                    self.cut.begin(value_event, value.position, source)
+            if name is not None and name not in entries:
+                entries[name] = Entry(name, self.positions.at_mark(event.start_mark), value)
+                continue
+            key = key or self._node(event)
             if problem := _key_problem(event, key, entries):
                 self.problems.append(problem)
-            elif name is not None:
+            elif (name := key_text(key)) is not None:
                 entries[name] = Entry(name, key.position, value)
         self._end_cut()
         return entries
@@ -326,6 +333,17 @@ def key_text(key: Node) -> str | None:
     if not isinstance(key, Scalar) or key.value is None or isinstance(key.value, bool):
         return None
     return key.source
+
+
+def _usual_key(event: Event) -> str | None:
+    """Return a key that is text by its spelling, and no merge key; None for any other event."""
+    if type(event) is not ScalarEvent or event.style == '"':
+        return None
+    if event.tag is not None or event.anchor is not None:
+        return None
+    text: str = event.value
+    is_text = text != MERGE_KEY and text not in _CONSTANTS
+    return text if is_text or not event.implicit[0] else None
 
 
 def _key_problem(event: Event, key: Node, entries: Mapping[str, Entry]) -> Problem | None:

@@ -1,10 +1,9 @@
-"""Compare two states: (live, desired) → changes. `==` decides; deepdiff finds the fields."""
+"""Compare two states: (live, desired) → changes. `==` decides, for objects and for their fields."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -65,26 +64,18 @@ def differences(live: dict[str, Any], desired: dict[str, Any]) -> list[Differenc
 
     A list in a dump is one value, since its order may matter.
     """
-    from deepdiff import DeepDiff  # noqa: PLC0415 - slow to import, and needed by differences only
-
-    tree = cast("dict[str, list[Any]]", DeepDiff(live, desired, view="tree"))
-    found = {
-        _names(level.path(output_format="list")) for levels in tree.values() for level in levels
-    }
-    return [
-        Difference(field=".".join(path), live=_at(live, path), wanted=_at(desired, path))
-        for path in sorted(found)
-    ]
+    found = sorted(_differing(live, desired), key=lambda d: d[0])
+    return [Difference(field=".".join(path), live=old, wanted=new) for path, old, new in found]
 
 
-def _names(path: Sequence[str | int]) -> tuple[str, ...]:
-    """Return the names in a path down to the first list."""
-    return tuple(str(p) for p in takewhile(lambda p: isinstance(p, str), path))
-
-
-def _at(dump: dict[str, Any], path: Sequence[str]) -> Any:
-    """Return the value at a path, None if the dump has none."""
-    value: Any = dump
-    for step in path:
-        value = cast("dict[str, Any]", value).get(step) if isinstance(value, dict) else None
-    return value
+def _differing(
+    live: Mapping[str, Any], desired: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Yield the path of each differing value, and both values; None for a missing one."""
+    for key in live.keys() | desired.keys():
+        old, new = live.get(key), desired.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            inner = _differing(cast("dict[str, Any]", old), cast("dict[str, Any]", new))
+            yield from (((key, *path), a, b) for path, a, b in inner)
+        elif old != new or (key in live) != (key in desired):
+            yield (key,), old, new

@@ -21,12 +21,14 @@ IDENTITIES = """
 
 def unmanaged(connection: Connection, known: Snapshot, scope: Scope) -> list[str]:
     """Make a notice for each type of object in the scope outside all kinds."""
-    managed = {address[:2] for address in known.addresses}
     unknown = [
         (classid, objid)
         for classid, objid, schema in known.catalogued
-        if (classid, objid) not in managed and _covers(scope, schema)
+        if (classid, objid, 0) not in known.addresses and _covers(scope, schema)
     ]
+    if unknown:  # of some only parts are known
+        managed = {address[:2] for address in known.addresses}
+        unknown = [o for o in unknown if o not in managed]
     names: dict[str, list[str]] = {}
     for row in _identities(connection, unknown):
         names.setdefault(row["type"], []).append(row["identity"])

@@ -31,18 +31,19 @@ def with_origins(plan: Plan, positions: Positions) -> Plan:
     The rule is the name of the first hazard among the change's steps, in the order of HazardKind,
     and the severity a warning; without a hazard they are the action and a note.
     """
-    declared = dict.fromkeys(ref for ref, _ in positions)
+    kinds = {change.kind for change in plan.changes}
+    declared = dict.fromkeys(ref for ref, _ in positions if ref.kind in kinds)
     refs = {(r.kind, r.identity): r for r in (*declared, *plan.touches)}
     dropped = {(c.kind, c.identity) for c in plan.changes if c.action == "drop"}
     hazards = _hazards(plan)
     changes: list[Planned] = []
     for change in plan.changes:
-        named = (change.kind, change.identity)
-        hazard = _first(hazards.get(named, ()))
+        place = (change.kind, change.identity)
+        hazard = _first(hazards.get(place, ()))
         origin = _Origin(
             rule=hazard.value if hazard else change.action,
             severity="warning" if hazard else "note",
-            position=_first_known(_candidates(change, refs.get(named), dropped), positions),
+            position=_first_known(_candidates(change, refs.get(place), dropped), positions),
         )
         changes.append(change.model_copy(update=origin._asdict()))
     return plan.model_copy(update={"changes": tuple(changes)})
