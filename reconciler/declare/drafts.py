@@ -156,9 +156,11 @@ class Drafts:
     def _in_reserved_schemas(self) -> Iterator[Problem]:
         """Report objects in schemas of PostgreSQL and of the journal, once for each table."""
         for ref, draft in self.drafts.items():
+            if ref.on is not None and ref.on in self.drafts:
+                continue
             schema = ref.name if ref == Ref("", ref.name, "").schema_ref else ref.schema
             user = schema_user(schema)
-            if user and ref.on not in self.drafts:
+            if user:
                 message = f"{ref}: schema {schema} belongs to {user} and is not managed"
                 hint = "declare it in a schema of your own"
                 yield Problem(message, draft.position, hint, "reserved-schema")
@@ -256,4 +258,5 @@ def _before_renaming(obj: Shorthand, objects: Mapping[Ref, Object]) -> Shorthand
 def _schema_names(drafts: Mapping[Ref, Draft]) -> set[str]:
     """Collect the schemas of the objects, and the declared schemas."""
     schemas = {r.schema for r in drafts if r.schema}
-    return schemas | {r.name for r in drafts if r == Ref("", r.name, "").schema_ref}
+    without = (r for r in drafts if not r.schema)
+    return schemas | {r.name for r in without if r == Ref("", r.name, "").schema_ref}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Self
 
@@ -53,6 +53,9 @@ class HomeNames:
     """The declared names, each with its schema and its namespace, as SQL."""
 
     known: frozenset[tuple[str, str, str]]
+    _qualified_before: dict[tuple[str, str, str], str] = field(
+        default_factory=dict[tuple[str, str, str], str], compare=False
+    )
 
     @classmethod
     def of(cls, objects: Iterable[Object]) -> Self:
@@ -83,6 +86,14 @@ class HomeNames:
         return _changed(obj, shortened) if schema else obj
 
     def _qualified(self, value: str, sort: str, schema: str) -> str:
+        """Return a text that begins with a name; most objects name one of a few types."""
+        key = value, sort, schema
+        known = self._qualified_before.get(key)
+        if known is None:
+            known = self._qualified_before[key] = self._with_schema(value, sort, schema)
+        return known
+
+    def _with_schema(self, value: str, sort: str, schema: str) -> str:
         found = _LEADING.match(value)
         if found is None or (schema, sort, found["name"]) not in self.known:
             return value
@@ -92,10 +103,10 @@ class HomeNames:
 
 def _changed(obj: Object, change: Callable[[str, str], str]) -> Object:
     update: dict[str, str] = {}
-    for field, sort in _naming_fields(type(obj)).items():
-        value = getattr(obj, field)
+    for own, sort in _naming_fields(type(obj)).items():
+        value = getattr(obj, own)
         if value and (changed := change(value, sort)) != value:
-            update[field] = changed
+            update[own] = changed
     return obj.model_copy(update=update) if update else obj
 
 

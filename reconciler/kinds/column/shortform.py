@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import count
 from typing import Any
 
@@ -126,9 +126,14 @@ def denied(column: Object, others: Iterable[Object]) -> Iterator[tuple[str, Obje
 
 def declares_fully(body: Mapping[str, Any], obj: Object) -> bool:
     """Return whether an object has no fields but `body`, owner and default privileges."""
-    ignored = {*obj.derived(), "owner"}
     defaults: dict[str, Any] = {}
     if isinstance(obj, Granted):
         defaults["grants"] = {r: tuple(p) for r, p in obj.default_grants().items()}
     declared = type(obj).model_validate({"ref": obj.ref, **defaults, **body})
-    return obj.model_dump(exclude=ignored) == declared.model_dump(exclude=ignored)
+    return all(getattr(obj, f) == getattr(declared, f) for f in _declarable(type(obj)))
+
+
+@cache
+def _declarable(kind: type[Object]) -> tuple[str, ...]:
+    ignored = {*kind.derived(), "owner"}
+    return tuple(n for n, f in kind.model_fields.items() if n not in ignored and not f.exclude)
