@@ -13,6 +13,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.state import State
 
 Action = Literal["create", "alter", "drop"]
+MIN_SHARED = 0.33  # of the keys of two mappings; with fewer in common, each is one value
 
 
 class Difference(BaseModel):
@@ -74,8 +75,14 @@ def _differing(
     """Yield the path of each differing value, and both values; None for a missing one."""
     for key in live.keys() | desired.keys():
         old, new = live.get(key), desired.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
+        if isinstance(old, dict) and isinstance(new, dict) and _are_alike(old, new):
             inner = _differing(cast("dict[str, Any]", old), cast("dict[str, Any]", new))
             yield from (((key, *path), a, b) for path, a, b in inner)
         elif old != new or (key in live) != (key in desired):
             yield (key,), old, new
+
+
+def _are_alike(live: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
+    """Tell whether two mappings share enough keys to be compared key by key."""
+    together = len(live.keys() | desired.keys())
+    return together <= 1 or len(live.keys() & desired.keys()) / together >= MIN_SHARED
