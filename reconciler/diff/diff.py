@@ -75,10 +75,13 @@ def _differing(
     """Yield the path of each differing value, and both values; None for a missing one."""
     for key in live.keys() | desired.keys():
         old, new = live.get(key), desired.get(key)
-        if isinstance(old, dict) and isinstance(new, dict) and _are_alike(old, new):
-            inner = _differing(cast("dict[str, Any]", old), cast("dict[str, Any]", new))
-            yield from (((key, *path), a, b) for path, a, b in inner)
-        elif old != new or (key in live) != (key in desired):
+        if isinstance(old, dict) and isinstance(new, dict):
+            before, after = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
+            if _are_alike(before, after):
+                inner = _differing(before, after)
+                yield from (((key, *path), was, becomes) for path, was, becomes in inner)
+                continue
+        if old != new or (key in live) != (key in desired):
             yield (key,), old, new
 
 
