@@ -14,7 +14,7 @@ import reconciler
 from reconciler import api
 from tests.conftest import ROOT, Database
 
-SLOW = ("psycopg", "pydantic", "yaml", "rich", "click", "importlib.metadata")
+SLOW = ("psycopg", "pydantic", "yaml", "rich", "deepdiff", "click", "importlib.metadata")
 NOTES = "tables:\n  notes:\n    columns:\n      id: {type: bigint}\n"
 
 

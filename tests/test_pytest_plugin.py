@@ -75,7 +75,7 @@ def test_plugin_costs_nothing_where_the_fixture_is_not_used(tmp_path: Path) -> N
         "import sys\n"
         "def test_modules():\n"
         f"    assert {PLUGIN!r} in sys.modules\n"
-        "    slow = ('psycopg', 'pydantic', 'yaml', 'rich', 'click')\n"
+        "    slow = ('psycopg', 'pydantic', 'yaml', 'rich', 'deepdiff', 'click')\n"
         "    assert [m for m in slow if m in sys.modules] == []\n"
     )
     assert "1 passed" in (output := run(tmp_path, "-p", "no:hypothesispytest")), output

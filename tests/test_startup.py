@@ -8,7 +8,7 @@ import sys
 from reconciler.cli import main
 from reconciler.cli.group import COMMANDS
 
-SLOW = ("psycopg", "pydantic", "yaml", "rich", "reconciler.pipeline")
+SLOW = ("psycopg", "pydantic", "yaml", "rich", "deepdiff", "reconciler.pipeline")
 
 
 def test_help_and_version_import_no_slow_modules() -> None:
@@ -25,10 +25,10 @@ def test_help_and_version_import_no_slow_modules() -> None:
         assert done.stdout.endswith("imported []\n"), done.stdout
 
 
-def test_planning_imports_what_terminals_need_only_when_needed() -> None:
+def test_planning_imports_what_terminals_and_differences_need_only_when_needed() -> None:
     script = (
         "import sys, reconciler.cli.plan, reconciler.cli.apply\n"
-        "print([m for m in ('rich',) if m in sys.modules])"
+        "print([m for m in ('rich', 'deepdiff') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], text=True, capture_output=True, check=True

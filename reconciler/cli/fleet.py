@@ -30,6 +30,7 @@ from reconciler.rollout.groups import PlanGroup, groups_of, targets
 from reconciler.rollout.result import ERROR, RolloutReport, TargetResult, not_begun
 from reconciler.rollout.results import OPTION as RESULTS
 from reconciler.rollout.roll import Attempt, RollOut
+from reconciler.settings import Settings
 
 
 @dataclass
@@ -105,12 +106,18 @@ def print_groups(report: RolloutReport) -> None:
 
 def look_at_all(work: Work, several: Several) -> RolloutReport:
     """Plan or verify all targets."""
-    named, executor = several.named(settings.read()), several.open_executor()
+    doing = "planning" if work.command == "plan" else "verifying"
+    return _looked_at(work, several, settings.read(), doing).report()
+
+
+def _looked_at(work: Work, several: Several, file: Settings, doing: str) -> Fleet:
+    """Plan or verify all targets, and return them with the results."""
+    named, executor = several.named(file), several.open_executor()
     several.fleet.open_results()
     with watch_targets(quiet=work.execution.quiet) as view:
         fleet = Fleet(work, {t.name: t for t in named}, executor, view)
-        fleet.look("planning" if work.command == "plan" else "verifying")
-    return fleet.report()
+        fleet.look(doing)
+    return fleet
 
 
 def last_rollout(several: Several, execution: ExecutionOptions) -> str:
@@ -140,30 +147,39 @@ def roll_out(work: Work, several: Several) -> RolloutReport:
     """Plan all targets, ask once, and run the plans in batches."""
     file, execution = settings.read(), work.execution
     rolling = several.rolling.override(file.rollout)
-    named, executor = several.named(file), several.open_executor()
-    several.fleet.open_results()
-    with watch_targets(quiet=execution.quiet) as view:
-        fleet = Fleet(work, {t.name: t for t in named}, executor, view)
-        fleet.look("planning")
+    fleet = _looked_at(work, several, file, "planning")
     results = fleet.report().results
-    groups = groups_of((r for r in results if r.status == "changed"), every=execution.verbose)
+    changed = [r for r in results if r.status == "changed"]
+    groups = groups_of(changed, every=execution.verbose)
     if not execution.quiet or execution.check or not execution.yes:
         print_report(text.plan_groups(groups), stderr=True)
-    failed = [r for r in results if r.status == "failed"]
-    if execution.check or not any(r.status == "changed" or r.retry for r in results):
+    deferred = [r for r in results if r.retry]
+    if execution.check or not (changed or deferred):
         return fleet.report()
-    if rolling.ends(len(failed), 0, len(results)):
-        return _not_begun(fleet, f"{targets(len(failed))} cannot be planned")
-    if groups and not execution.yes and not rollout_confirmed(_question(work, groups, rolling)):
-        return _not_begun(fleet, "not confirmed")
+    if refusal := _refusal(work, results, groups, rolling):
+        return _not_begun(fleet, refusal)
     confirmed = None if execution.yes else frozenset(g.key for g in groups)
 
     def attempt(names: Sequence[str], kind: Attempt, stop: Event) -> Iterator[TargetResult]:
         return fleet.run(names, Order(work, kind, confirmed), stop)
 
-    waiting = [r.name for r in results if r.status == "changed"]
-    deferred = [r for r in results if r.retry]
+    waiting = [r.name for r in changed]
     return _rolled(fleet, RollOut(rolling, waiting, deferred, attempt, several.rolling.pause_after))
+
+
+def _refusal(
+    work: Work,
+    results: Sequence[TargetResult],
+    groups: Sequence[PlanGroup],
+    rolling: RolloutSettings,
+) -> str:
+    """Return why no batch is run: too many failures, or no confirmation; "" to begin."""
+    failed = sum(r.status == "failed" for r in results)
+    if rolling.ends(failed, 0, len(results)):
+        return f"{targets(failed)} cannot be planned"
+    if groups and not work.execution.yes:
+        return "" if rollout_confirmed(_question(work, groups, rolling)) else "not confirmed"
+    return ""
 
 
 def _rolled(fleet: Fleet, roll: RollOut) -> RolloutReport:

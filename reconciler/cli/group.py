@@ -49,7 +49,8 @@ COMMANDS = {  # name, also of the module, which is slow to import: the line in -
     "diff": "Show how two states differ: databases, YAML files or git revisions.",
     "drift": "Report differences from the declared state.",
     "embedded": "Show, stop and remove the PostgreSQL servers that reconcile keeps.",
-    "explain": "Explain a kind of object, a key of the YAML files, a hazard, or how to do it.",
+    "explain": "Explain a kind of object, a key of the YAML files, a hazard, a rule of lint, or how to"
+    " do it.",
     "export": "Write an existing database as YAML files.",
     "history": "List recorded runs, or show the changes and steps of a run.",
     "import": "Declare in YAML what a file of SQL, such as a migration, would change.",
@@ -59,7 +60,7 @@ COMMANDS = {  # name, also of the module, which is slow to import: the line in -
     "monitor": "Say what became of a run: promises that do not hold, what has become worse.",
     "plan": "Show the changes and the SQL leading to the declared state.",
     "report": "Write a report or a runbook of a plan, with what was measured.",
-    "rollback": "Restore the objects changed by a run.",
+    "rollback": "Restore the objects changed by a run, or by a roll-out over several targets.",
     "schema": "Print the JSON Schema of the YAML files or of a plan.",
     "validate": "Check the YAML files, and reconcile.yml, without a server.",
     "verify": "Run the declared checks, and look for differences in structure.",

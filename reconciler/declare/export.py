@@ -255,6 +255,17 @@ def _unquotable(name: str) -> str:
 
 def _body(obj: Object, children: Mapping[Ref | None, list[Object]]) -> Any:
     """Return the entry of an object: fields that differ from defaults, and children."""
+    body = _fields(obj)
+    for child in children.get(obj.ref, ()):
+        body.setdefault(child.section, Section())[_key(child)] = _body(child, children)
+    entry = obj.short_form(body)
+    if not isinstance(entry, dict):
+        return entry
+    return {_plain_key(type(obj), k): v for k, v in cast("Body", entry).items()}
+
+
+def _fields(obj: Object) -> Body:
+    """Return the fields of an object that differ from defaults, long SQL last."""
     model, derived = type(obj), _derived_keys(type(obj))
     dumped = obj.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     dumped = written_fields(dumped, model)
@@ -269,13 +280,7 @@ def _body(obj: Object, children: Mapping[Ref | None, list[Object]]) -> Any:
     if code is not None and " " in code:  # else the name of a function in C
         body |= {k: Block(code) for k in model.sql_fields if body.get(k) == code}
     blocks = [k for k in model.sql_fields if isinstance(body.get(k), Block)]
-    body |= {k: body.pop(k) for k in blocks}  # long SQL reads best after the short fields
-    for child in children.get(obj.ref, ()):
-        body.setdefault(child.section, Section())[_key(child)] = _body(child, children)
-    entry = obj.short_form(body)
-    if not isinstance(entry, dict):
-        return entry
-    return {_plain_key(model, k): v for k, v in cast("Body", entry).items()}
+    return body | {k: body.pop(k) for k in blocks}
 
 
 @cache

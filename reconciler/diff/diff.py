@@ -1,9 +1,10 @@
-"""Compare two states: (live, desired) → changes. `==` decides, for objects and for their fields."""
+"""Compare two states: (live, desired) → changes. `==` decides; deepdiff finds the fields."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -13,7 +14,6 @@ from reconciler.model.ref import Ref
 from reconciler.model.state import State
 
 Action = Literal["create", "alter", "drop"]
-MIN_SHARED = 0.33  # of the keys of two mappings; with fewer in common, each is one value
 
 
 class Difference(BaseModel):
@@ -65,27 +65,26 @@ def differences(live: dict[str, Any], desired: dict[str, Any]) -> list[Differenc
 
     A list in a dump is one value, since its order may matter.
     """
-    found = sorted(_differing(live, desired), key=lambda d: d[0])
-    return [Difference(field=".".join(path), live=old, wanted=new) for path, old, new in found]
+    from deepdiff import DeepDiff  # noqa: PLC0415 - slow to import, and needed by differences only
+
+    tree = cast("dict[str, list[Any]]", DeepDiff(live, desired, view="tree"))
+    found = {
+        _names(level.path(output_format="list")) for levels in tree.values() for level in levels
+    }
+    return [
+        Difference(field=".".join(path), live=_at(live, path), wanted=_at(desired, path))
+        for path in sorted(found)
+    ]
 
 
-def _differing(
-    live: Mapping[str, Any], desired: Mapping[str, Any]
-) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """Yield the path of each differing value, and both values; None for a missing one."""
-    for key in live.keys() | desired.keys():
-        old, new = live.get(key), desired.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            before, after = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
-            if _are_alike(before, after):
-                inner = _differing(before, after)
-                yield from (((key, *path), was, becomes) for path, was, becomes in inner)
-                continue
-        if old != new or (key in live) != (key in desired):
-            yield (key,), old, new
+def _names(path: Sequence[str | int]) -> tuple[str, ...]:
+    """Return the names in a path down to the first list."""
+    return tuple(str(p) for p in takewhile(lambda p: isinstance(p, str), path))
 
 
-def _are_alike(live: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
-    """Tell whether two mappings share enough keys to be compared key by key."""
-    together = len(live.keys() | desired.keys())
-    return together <= 1 or len(live.keys() & desired.keys()) / together >= MIN_SHARED
+def _at(dump: dict[str, Any], path: Sequence[str]) -> Any:
+    """Return the value at a path, None if the dump has none."""
+    value: Any = dump
+    for step in path:
+        value = cast("dict[str, Any]", value).get(step) if isinstance(value, dict) else None
+    return value

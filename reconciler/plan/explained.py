@@ -133,6 +133,11 @@ behind the request. Therefore a step
 
 What must scan rows does so under SHARE UPDATE EXCLUSIVE, in a transaction of its own. Where that is
 impossible, the plan has a hazard: `reconcile explain hazards`.
+
+Transactions of a plan that only create objects, and lock nothing that was there before, run as one
+transaction of up to 200 steps, sent at once: no other session waits, as none knows the objects yet.
+If a step fails, all of them are rolled back, and the transactions run one by one, as the plan lists
+them.
 """
 
 
