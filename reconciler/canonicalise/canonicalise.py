@@ -20,7 +20,8 @@ from reconciler.canonicalise.known_forms import Forms, KnownForms
 from reconciler.canonicalise.overlay import Desired, overlay
 from reconciler.canonicalise.renamed import arguments_asked, with_renamings
 from reconciler.canonicalise.scratch_builder import ScratchBuilder
-from reconciler.diff.renames import Renaming, find_renamings, undo_of, unidentified_routines
+from reconciler.diff.renames import Renaming, find_renamings, undo_of
+from reconciler.diff.routines import unidentified_routines
 from reconciler.errors import DeclarationError, ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.unfilled import filled_as

@@ -10,12 +10,12 @@ from psycopg import sql
 
 from reconciler.canonicalise.build import sql_rule
 from reconciler.canonicalise.overlay import Desired
-from reconciler.diff.renames import names_in_depends_on
 from reconciler.errors import DeclarationError, Problem, StatementFailed
 from reconciler.introspect.introspect import Snapshot
 from reconciler.model.declared import (
     RowExpressions,
     conversions,
+    declared_arguments,
     expressions,
     with_expression,
 )
@@ -125,7 +125,7 @@ class _Resolver:
         known = {
             title: ref
             for ref, other in self.built.state.objects.items()
-            for title in names_in_depends_on(other, ref, path)
+            for title in _names_in_depends_on(other, ref, path)
         }
         for title in obj.depends_on:
             if title not in known:
@@ -180,3 +180,14 @@ class _Resolver:
         addresses = ((n["refclassid"], n["refobjid"], n["refobjsubid"]) for n in needs)
         refs = (self.built.addresses.get(a) for a in addresses)
         return match[1], frozenset(r for r in refs if r), view["constant"]
+
+
+def _names_in_depends_on(obj: Object, ref: Ref, schema: str) -> list[str]:
+    """List the names of an object for `depends_on` in a file with schema `schema`."""
+    kind = ref.kind.replace("_", " ")
+    names = [f"{kind} {ref.identity}"]
+    declared = declared_arguments(obj)
+    if declared is not None:
+        names.append(f"{ref.kind} {ref._replace(arguments=declared).identity}")
+    without_schema = [n.replace(f"{schema}.", "") for n in names if ref.schema == schema]
+    return [*names, *without_schema]

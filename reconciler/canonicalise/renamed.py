@@ -11,7 +11,8 @@ from reconciler.canonicalise.closure import dependency_closure
 from reconciler.canonicalise.guard import Guarded, require_as_put_in
 from reconciler.canonicalise.identify import identified
 from reconciler.canonicalise.named import named_objects
-from reconciler.diff.renames import Arguments, Renaming, refs_after, routines_named
+from reconciler.diff.renames import Renaming, refs_after
+from reconciler.diff.routines import Arguments, routines_named
 from reconciler.errors import DeclarationError, Problem, ScratchError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.unfilled import filled_as

@@ -49,8 +49,8 @@ COMMANDS = {  # name, also of the module, which is slow to import: the line in -
     "diff": "Show how two states differ: databases, YAML files or git revisions.",
     "drift": "Report differences from the declared state.",
     "embedded": "Show, stop and remove the PostgreSQL servers that reconcile keeps.",
-    "explain": "Explain a kind of object, a key of the YAML files, a hazard, a rule of lint, or how to"
-    " do it.",
+    "explain": "Explain a kind of object, a key of the YAML files, a hazard, a rule of lint, or how"
+    " to do it.",
     "export": "Write an existing database as YAML files.",
     "history": "List recorded runs, or show the changes and steps of a run.",
     "import": "Declare in YAML what a file of SQL, such as a migration, would change.",

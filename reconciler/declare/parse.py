@@ -288,6 +288,11 @@ class _Composer:
             self.problems.append(self.cut.problem())
         self.cut = CutValue()
 
+    def _begin_cut(self, event: ScalarEvent, value: Node, key: str | Node | None) -> None:
+        source = key.source if isinstance(key, Scalar) else key
+        if "(" in event.value and isinstance(source, str):
+            self.cut.begin(event, value.position, source)
+
     def _entries(self, *, in_brackets: bool) -> dict[str, Entry]:
         """Compose the entries of a mapping, without entries of unusable keys."""
         entries: dict[str, Entry] = {}
@@ -302,10 +307,8 @@ class _Composer:
                     continue
                 self._end_cut()
             value = self._node(value_event)
-            if in_brackets and type(value_event) is ScalarEvent and "(" in value_event.value:
-                source = key.source if isinstance(key, Scalar) else name
-                if source is not None:
-                    self.cut.begin(value_event, value.position, source)
+            if in_brackets and type(value_event) is ScalarEvent:
+                self._begin_cut(value_event, value, name or key)
             if name is not None and name not in entries:
                 entries[name] = Entry(name, self.positions.at_mark(event.start_mark), value)
                 continue

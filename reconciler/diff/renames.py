@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 from itertools import pairwise
-from typing import NamedTuple
 
 from reconciler.diff.diff import Difference
+from reconciler.diff.routines import Arguments, known_arguments
 from reconciler.model.companion import Companion
 from reconciler.model.context import PlanningContext
-from reconciler.model.declared import RenamesParts, declared_arguments
+from reconciler.model.declared import RenamesParts
 from reconciler.model.inheritance import parents_of
 from reconciler.model.object import MOVED, Object
 from reconciler.model.partitioned import PartitionedObject
@@ -25,14 +25,6 @@ from reconciler.model.ref import Ref, placed
 from reconciler.model.reserved_names import OLD_PREFIX
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.model.statement import Statement
-
-
-class Arguments(NamedTuple):
-    """The arguments of a routine, as PostgreSQL spells them before and after all renamings."""
-
-    live: str
-    renamed: str
-
 
 NOTHING_ASKED: Mapping[Ref, Arguments] = {}
 
@@ -64,7 +56,7 @@ def find_renamings(
 
     `arguments` are PostgreSQL's spellings of those of `unidentified_routines`.
     """
-    arguments = {**_known_arguments(live, declaration), **arguments}
+    arguments = {**known_arguments(live, declaration), **arguments}
     aside = {ref: ref._replace(name=moved_aside(ref)) for ref in declaration.moved_aside}
     search = _Search(live, declaration, scope, context, arguments, aside)
     found = [search.renaming(old, ref) for old, ref in aside.items()]
@@ -357,37 +349,6 @@ class _Search:
         return any(names & o.name_keys() for o in same_schema)
 
 
-def unidentified_routines(live: State, declaration: Declaration) -> set[Ref]:
-    """Return the declared routines with old names, which PostgreSQL has to tell apart by types."""
-    renamed = {
-        r: o
-        for r, o in declaration.objects.items()
-        if o.renamed_from is not None and r.arguments is not None
-    }
-    known = _known_arguments(live, declaration) if renamed else {}
-    return {r for r, o in renamed.items() if r not in known and any(routines_named(live, o))}
-
-
-def routines_named(live: State, obj: Object) -> Iterator[Object]:
-    """Yield the live routines under the name, or the old name, of a declared routine."""
-    if obj.ref.arguments is not None:
-        yield from live.overloads(obj.ref)
-        if obj.old_ref is not None:
-            yield from live.overloads(obj.old_ref)
-
-
-def _known_arguments(live: State, declaration: Declaration) -> dict[Ref, Arguments]:
-    """Return the catalog's spelling of arguments that are declared as a live routine has them."""
-    return {
-        ref: Arguments(routine.ref.arguments, routine.ref.arguments)
-        for ref, obj in declaration.objects.items()
-        if ref.arguments is not None
-        for routine in routines_named(live, obj)
-        if routine.ref.arguments is not None
-        and ref.arguments in (declared_arguments(routine), routine.ref.arguments)
-    }
-
-
 def refs_after(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, Ref]:
     """Map each ref to the ref after the renamings of the object and the object's table."""
     names = {r.was: r.becomes for r in renamings}
@@ -403,14 +364,3 @@ def refs_after(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, 
 def undo_of(renamings: Sequence[Renaming]) -> list[str]:
     """Return the SQL to undo all renamings."""
     return [sql for r in reversed(renamings) for sql in r.statement.undo or ()]
-
-
-def names_in_depends_on(obj: Object, ref: Ref, schema: str) -> list[str]:
-    """List the names of an object for `depends_on` in a file with schema `schema`."""
-    kind = ref.kind.replace("_", " ")
-    names = [f"{kind} {ref.identity}"]
-    declared = declared_arguments(obj)
-    if declared is not None:
-        names.append(f"{ref.kind} {ref._replace(arguments=declared).identity}")
-    without_schema = [n.replace(f"{schema}.", "") for n in names if ref.schema == schema]
-    return [*names, *without_schema]

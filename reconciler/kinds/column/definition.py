@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Set
-from functools import cache
 from itertools import count
 from typing import Any, ClassVar, Literal, Self
 
@@ -12,7 +11,7 @@ from pydantic import AliasChoices, Field, field_validator
 
 from reconciler.kinds.column.backfill_spec import Backfill, Retype
 from reconciler.kinds.column.fill_trigger import FillTrigger
-from reconciler.kinds.column.identity import Identity
+from reconciler.kinds.column.identity import Identity, identity_of
 from reconciler.kinds.column.not_null import NotNull
 from reconciler.kinds.column.shortform import ShortForm, declares_fully, denied, type_alone
 from reconciler.kinds.column.target import Target
@@ -42,11 +41,6 @@ from reconciler.model.statement import Statement
 from reconciler.model.type_spelling import TypeName
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
-
-
-@cache
-def _full(generated: Literal["always", "by default"]) -> Identity:
-    return Identity(generated=generated)
 
 
 class ColumnDefinition(
@@ -169,7 +163,7 @@ class ColumnDefinition(
     @property
     def full_identity(self) -> Identity | None:
         """The identity with all attributes."""
-        return _full(self.identity) if isinstance(self.identity, str) else self.identity
+        return identity_of(self.identity) if isinstance(self.identity, str) else self.identity
 
     @property
     def full_not_null(self) -> NotNull | None:
@@ -338,10 +332,9 @@ class ColumnDefinition(
         return frozenset({not_null.constraint_name(self.target)} if not_null is not None else ())
 
     def with_explicit_names(self, reserved: Set[tuple[str, str]]) -> Self:
-        not_null = self.full_not_null
-        named = (
-            not_null.with_explicit_names(self.target, reserved) if not_null is not None else None
-        )
+        if self.full_not_null is None:
+            return self
+        named = self.full_not_null.with_explicit_names(self.target, reserved)
         return self.model_copy(update={"not_null": named}) if named is not None else self
 
     # -- inheritance -------------------------------------------------------------------------------
@@ -353,8 +346,6 @@ class ColumnDefinition(
     @property
     def also_inherited(self) -> bool:
         return self.overrides or self.inherited
-
-    # -- changes -----------------------------------------------------------------------------------
 
     def changes_type(self, old: ColumnDefinition) -> bool:
         """Return whether type or collation change, apart from a change of the parent's column."""
@@ -381,8 +372,6 @@ class ColumnDefinition(
         """Return whether ADD COLUMN writes every row anew."""
         is_stored = self.generated is not None and not self.virtual
         return is_stored or self.constrained or volatile_default or self.full_identity is not None
-
-    # -- clauses -----------------------------------------------------------------------------------
 
     def clause(self) -> sql.Composable:
         return joined(self._clauses(), by=" ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Literal
 
 from psycopg import sql
@@ -222,6 +223,12 @@ class Identity(SequenceOptions):
             literal(setting),
         )
         yield Statement(sql=text(set_value), undo=())
+
+
+@cache
+def identity_of(generated: Literal["always", "by default"]) -> Identity:
+    """Return the identity without further attributes."""
+    return Identity(generated=generated)
 
 
 # -- counting on in another sequence -------------------------------------------------------------
