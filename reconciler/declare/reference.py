@@ -137,12 +137,17 @@ def _alternatives(words: Iterable[Any]) -> str:
 # -- pages -----------------------------------------------------------------------------------------
 
 
+def _file(topic: str) -> str:
+    """Return the file of a topic's page; `index.md` would be the first page of the folder."""
+    return "indexes.md" if topic == "index" else f"{topic}.md"
+
+
 def pages() -> Mapping[str, str]:
     """Return all pages of the reference by file name."""
     overview = (FOLDER / "overview.md").read_text(encoding="utf-8")
-    listed = "\n".join(f"- [{_title(t)}]({t}.md): {_summary(t)}" for t in sorted(TOPICS))
+    listed = "\n".join(f"- [{_title(t)}]({_file(t)}): {_summary(t)}" for t in sorted(TOPICS))
     return {f"{OVERVIEW}.md": overview.replace("{kinds}", listed)} | {
-        f"{topic}.md": page(topic) for topic in TOPICS
+        _file(topic): page(topic) for topic in TOPICS
     }
 
 
@@ -208,7 +213,7 @@ def _introduction(topic: str) -> Iterator[str]:
     yield f"Section `{kind.section}`, {f'under {parents}' if parents else 'at the top of a file'}."
     yield from (f"{f.capitalize()} instead of a mapping is `{k}`." for f, k in _forms(kind))
     if inner := sections_of(KINDS, topic):
-        listed = ", ".join(f"[`{s}`]({k.kind}.md)" for s, k in inner.items())
+        listed = ", ".join(f"[`{s}`]({_file(k.kind)})" for s, k in inner.items())
         yield f"Under an entry: {listed}."
     module = inspect.getmodule(kind)
     if found := _URL.search((module.__doc__ or "") if module else ""):
