@@ -1,4 +1,4 @@
-"""Recognise databases in the same state, which are planned once.
+"""Recognise databases in the same state, and plan for the state once.
 
 Databases have the same shape if their objects, their dependencies and all other facts that a plan
 follows from are the same: settings of the role and the database, default privileges, extensions,
@@ -28,7 +28,7 @@ MAX_SHAPES = 64  # the states of a shape are those of a whole database
 
 @dataclass(frozen=True)
 class Variant:
-    """A plan of a shape, and what the plan follows from beside the shape.
+    """A plan of a shape, and the plan's inputs beside the shape.
 
     canonical  the two states, with the sizes and the replication of the database
     noted      how many of the first notes of the plan concern the database, not the shape
@@ -46,11 +46,11 @@ class Variant:
         return own.sizes == other.sizes and own.replication == other.replication
 
     def proves(self, plan: Plan) -> bool:
-        """Tell whether the proof of this plan is one of another plan too."""
+        """Tell whether the proof of this plan proves another plan too."""
         return _provable(self.plan) == _provable(plan)
 
     def of(self, target: str, live: Snapshot, notes: Sequence[str], run: int | None) -> Plan:
-        """Return the plan for another database with the same facts; `run` is what it undoes."""
+        """Return the plan for another database with the same facts; `run` is the run to undo."""
         return self.plan.model_copy(
             update={
                 "target": target,
@@ -62,7 +62,7 @@ class Variant:
 
     @property
     def findings(self) -> tuple[PlanFinding, ...]:
-        """What the rules of lint find on the changed objects."""
+        """The findings of lint on the changed objects."""
         return self.plan.findings
 
 
@@ -111,14 +111,14 @@ class Turn:
         self.end()
 
     def end(self) -> None:
-        """Let others of the shape begin."""
+        """Let other databases of the shape begin."""
         if self._first is not None:
             self._first.release()
             self._first = None
 
 
 class Shapes:
-    """The shapes that a process has met; methods may be called by several threads."""
+    """The shapes met by a process; threads may call the methods concurrently."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -130,7 +130,7 @@ class Shapes:
 
     @contextmanager
     def turn(self, live: Snapshot, circumstances: tuple[object, ...]) -> Generator[Turn]:
-        """Wait until no other database of the shape is the first; raises the error of the first."""
+        """Wait for the first database of the shape; raises the first database's error."""
         digest = digest_of_state(live.state)
         with self._lock:
             first = self._firsts[digest]
@@ -182,7 +182,7 @@ def digest_of_state(state: State) -> str:
 
 
 def facts_of(live: Snapshot) -> tuple[object, ...]:
-    """Return what a plan follows from; addresses and pids are those of one database."""
+    """Return the inputs of a plan, without addresses and pids, which differ between databases."""
     return (
         live.state.objects,
         live.state.edges,
@@ -198,7 +198,7 @@ def facts_of(live: Snapshot) -> tuple[object, ...]:
 
 
 def _provable(plan: Plan) -> list[tuple[object, ...]]:
-    """Return what the proof of a plan tries."""
+    """Return the inputs of a plan's proof."""
     return [
         (
             step.id,

@@ -1,1 +1,1 @@
-"""Work on many targets: several at once, in batches, on other machines."""
+"""Work on many targets: in parallel, in batches, on other machines."""

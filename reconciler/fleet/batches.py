@@ -36,7 +36,7 @@ DEFAULT = (BatchSize(1), BatchSize(10, of_hundred=True), BatchSize(100, of_hundr
 
 
 def parse_sizes(given: Sequence[object]) -> tuple[BatchSize, ...]:
-    """Return the sizes of batches, such as 1 and 10%; raises ValueError."""
+    """Return the sizes of batches, for example 1 and 10%; raises ValueError."""
     sizes = tuple(map(_parse_size, given))
     if not 0 < len(sizes) <= MAX_BATCHES:
         raise ValueError(f"expected 1 to {MAX_BATCHES} sizes of batches, such as 1, 10%, 100%")
@@ -60,7 +60,7 @@ def sizes_of_batches(sizes: Sequence[BatchSize], total: int) -> Iterator[int]:
 
 
 class RolloutSettings(BaseModel):
-    """The order of a roll-out over several targets, and what ends the roll-out."""
+    """The order of a roll-out over several targets, and the conditions for ending early."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 

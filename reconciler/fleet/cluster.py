@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 
 def address_of(text: str) -> str:
-    """Return Dask's address of `dask://HOST:PORT`: TLS, but for this machine itself."""
+    """Return Dask's address of `dask://HOST:PORT`, with TLS unless on this machine."""
     found = _ADDRESS.fullmatch(text)
     if found is None:
         raise SettingsError(f"{OPTION}: expected dask://HOST:PORT, such as dask://scheduler:8786")
@@ -41,7 +41,7 @@ def address_of(text: str) -> str:
 
 
 def is_this_machine(host: str) -> bool:
-    """Tell whether a host is an address that never leaves the machine."""
+    """Tell whether a host is a loopback address."""
     try:
         return host == "localhost" or ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -118,7 +118,7 @@ def _run(
 
 
 def _assert_private(known: dict[str, Any], address: str) -> None:
-    """Raise SettingsError for a cluster without TLS that other machines can speak to."""
+    """Raise SettingsError for a cluster without TLS, if reachable from other machines."""
     if address.startswith("tls:"):
         return
     addresses = [known["address"], *known["workers"]]
@@ -135,7 +135,7 @@ def _assert_private(known: dict[str, Any], address: str) -> None:
 
 
 def _outcome(target: Target, future: Any) -> Outcome[Target, Any]:
-    """Return the outcome of a task; a task that ended all its workers has an error."""
+    """Return the outcome of a task; an error if the task's workers were killed."""
     if future.status == "finished":
         return Outcome(target, future.result())
     reason = repr(future.exception())[:500] if future.status == "error" else future.status

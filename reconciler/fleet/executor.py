@@ -1,4 +1,4 @@
-"""Where the work on targets is done: threads of this process, or the workers of a cluster."""
+"""Define executors: threads of this process, or the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class Executor(Protocol):
-    """Run a function over targets; `local` is whether it runs in this process."""
+    """Run a function over targets; `local` tells of an executor within this process."""
 
     @property
     def local(self) -> bool: ...

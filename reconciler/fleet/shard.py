@@ -1,4 +1,4 @@
-"""Divide targets among processes that know nothing of each other, by a hash of the name."""
+"""Divide targets among independent processes, by a hash of the name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Shard:
     count: int
 
     def has(self, name: str) -> bool:
-        """Tell whether a target belongs to the shard, whatever other targets there are."""
+        """Tell whether a target belongs to the shard, independently of other targets."""
         return int.from_bytes(sha256(name.encode()).digest()[:8]) % self.count == self.index
 
     def of(self, names: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Outcome(Generic[Target, Result]):
-    """The result of a target, or the error on which the function stopped there.
+    """The result of a target, or the error of the function.
 
     There is neither for a target that was not `begun`.
     """
@@ -33,7 +33,7 @@ def run_over(
     forks: int,
     stop: Event | None = None,
 ) -> Iterator[Outcome[Target, Result]]:
-    """Yield the outcome of each target as it ends, with at most `forks` at work.
+    """Yield the outcome of each target at the end, with at most `forks` at work.
 
     An error of one target stops no other; any exception but ReconcileError and OSError is a fault
     of the program, and raised here. Once `stop` is set, no further target is begun. One target

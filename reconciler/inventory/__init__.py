@@ -1,1 +1,1 @@
-"""Targets in groups: where they come from, their variables, and what selects them."""
+"""List targets in groups, with sources, variables and patterns for selection."""

@@ -17,7 +17,7 @@ MAX_SHOWN = 10  # groups of a circle
 
 
 class Group(BaseModel):
-    """Targets and groups with a name; a list alone is that of the members."""
+    """Targets and groups with a name; a list alone holds the members."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -72,7 +72,7 @@ def _unknown_members(targets: Collection[str], groups: Mapping[str, Group]) -> I
 
 
 def _circles(groups: Mapping[str, Group]) -> Iterator[Fault]:
-    """Yield the first circle of groups, at a member within it."""
+    """Yield the first circle of groups, at a member within the circle."""
     within = {name: [m for m in group.members if m in groups] for name, group in groups.items()}
     try:
         TopologicalSorter(within).prepare()
@@ -90,7 +90,7 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 
 def targets_in(group: str, groups: Mapping[str, Group]) -> set[str]:
-    """Return the names of the targets in a group, and in the groups within it."""
+    """Return the names of the targets in a group, and in groups within the group."""
     found, seen, left = set[str](), {group}, [group]
     while left:
         members = groups[left.pop()].members

@@ -1,4 +1,4 @@
-"""All targets, of reconcile.yml and of other sources, with their groups and variables."""
+"""Collect all targets, of reconcile.yml and of other sources, with groups and variables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciler.model.variables import Value, Values
 
 @dataclass(frozen=True)
 class Entry:
-    """A target, the source that names it ("" for reconcile.yml), and the groups named there."""
+    """A target, the naming source ("" for reconcile.yml), and the groups in the source."""
 
     target: Target
     source: str = ""
@@ -23,7 +23,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Targets by name in their order, groups by name, and the variables of all targets."""
+    """Targets by name in order, groups by name, and the variables of all targets."""
 
     entries: Mapping[str, Entry] = field(default_factory=dict[str, Entry])
     groups: Mapping[str, Group] = field(default_factory=dict[str, Group])
@@ -31,17 +31,17 @@ class Inventory:
 
     @cached_property
     def members(self) -> Mapping[str, frozenset[str]]:
-        """The names of the targets of each group, in groups within it too."""
+        """The names of the targets of each group, including groups within the group."""
         return {name: frozenset(targets_in(name, self.groups)) for name in self.groups}
 
     def groups_of(self, target: str) -> list[str]:
-        """Return the groups of a target, an outer group before those within it."""
+        """Return the groups of a target, outer groups before inner groups."""
         found = [name for name, members in self.members.items() if target in members]
         return sorted(found, key=lambda name: len(self._outer[name]))
 
     @cached_property
     def _outer(self) -> Mapping[str, frozenset[str]]:
-        """The groups within which each group is."""
+        """The outer groups of each group."""
         outer = {name: set[str]() for name in self.groups}
         for name in self.groups:
             left = [*self.groups[name].members]
@@ -53,7 +53,7 @@ class Inventory:
         return {name: frozenset(names) for name, names in outer.items()}
 
     def variables_of(self, target: str) -> dict[str, Value]:
-        """Return the variables of a target: its own, then of the innermost groups, then of all.
+        """Return the variables of a target: the target's first, then of inner groups, then of all.
 
         Raises SettingsError where two groups disagree, neither of which is within the other.
         """

@@ -22,7 +22,7 @@ _GLOB = re.compile(r"[*?\[]")
 def limited(
     patterns: Sequence[str], targets: Collection[str], groups: Mapping[str, Group]
 ) -> list[str]:
-    """Return the names of the targets that the patterns select, in the order of `targets`.
+    """Return the names of the selected targets, in the order of `targets`.
 
     What the patterns name is put together first (all targets if they name none), then cut to each
     `&` pattern, then each `!` pattern is taken away. Raises SettingsError for a name that is

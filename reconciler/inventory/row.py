@@ -1,4 +1,4 @@
-"""A target as a source outside reconcile.yml describes it, and how it becomes a Target."""
+"""Read the target of a source outside reconcile.yml, and make a Target."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Row(BaseModel):
     vars: Variables = Field(default_factory=dict)
 
     def target(self, base: str | None) -> Target:
-        """Return the target; `base` is the URL of rows that name no server.
+        """Return the target; `base` is the URL of rows without a server.
 
         What a row says of a server replaces all of the base, so that the base's password goes to
         no other server. Raises ValueError.
@@ -71,7 +71,7 @@ _ROWS = TypeAdapter(tuple[Row, ...])
 
 
 def rows_of_json(content: bytes, source: str, base: str | None) -> list[tuple[str, Entry]]:
-    """Read a JSON list of targets; raises SettingsError, which shows no value of the list."""
+    """Read a JSON list of targets; raises SettingsError without values of the list."""
     try:
         found = _ROWS.validate_json(content)
     except ValidationError as error:

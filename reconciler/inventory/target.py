@@ -1,4 +1,4 @@
-"""The keys of reconcile.yml about one database, or about all of them."""
+"""Define the keys of reconcile.yml about one database, or about all databases."""
 
 from __future__ import annotations
 

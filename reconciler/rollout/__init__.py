@@ -1,1 +1,1 @@
-"""A roll-out: one declaration, several targets, in batches."""
+"""Roll one declaration out to several targets, in batches."""

@@ -1,4 +1,4 @@
-"""Group targets with identical plans, so that people read each plan once."""
+"""Group targets with identical plans, to show each plan once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN_NAMES, SHOWN_PLANS = 8, 5
 
 @dataclass(frozen=True)
 class PlanGroup:
-    """Targets with the same plan; `plan` is that of the first, and is shown if `whole`."""
+    """Targets with the same plan; `plan` is the first target's, shown if `whole`."""
 
     key: str
     plan: Plan
@@ -36,7 +36,7 @@ def targets(number: int) -> str:
 
 
 def key_of(plan: Plan) -> str:
-    """Return a digest of what people confirm: changes, commands, and kinds of hazards.
+    """Return a digest of the confirmed content: changes, commands, and kinds of hazards.
 
     Sizes, and what they do to the reasons of hazards, are each target's own.
     """

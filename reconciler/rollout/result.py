@@ -26,7 +26,7 @@ WORST_FIRST = (ERROR, DIFFERENT, DONE)
 
 @dataclass(frozen=True)
 class TargetResult:
-    """What became of a target.
+    """The result of a target.
 
     name     that of reconcile.yml, or the target without its password
     exit     the exit status that a command for this target alone would have
@@ -56,7 +56,7 @@ class TargetResult:
 
     @property
     def objects(self) -> Mapping[str, int]:
-        """The numbers of objects, by what became of them."""
+        """The numbers of objects by result."""
         return {
             "ok": self.ok,
             "changed": self.changed,
@@ -66,13 +66,13 @@ class TargetResult:
 
 
 def not_begun(name: str, reason: str) -> TargetResult:
-    """Return the result of a target that was not begun."""
+    """Return the result of a target without a begun run."""
     return TargetResult(name, "skipped", exit=DIFFERENT, message=reason)
 
 
 @dataclass(frozen=True)
 class RolloutReport:
-    """The results of all targets, in their order.
+    """The results of all targets, in order.
 
     rollout  the name of the roll-out in the journals, "" of commands that change nothing
     ended    why the roll-out ended before its last target, or ""

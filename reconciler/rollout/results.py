@@ -1,4 +1,4 @@
-"""Write what became of each target into a table of a control database."""
+"""Write the result of each target into a table of a control database."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _INSERT = """
 
 
 class ResultsTable:
-    """The table `public.reconcile_results` of a database; made where it does not exist.
+    """The table `public.reconcile_results` of a database, created if missing.
 
     Raises ConnectionFailed and StatementFailed.
     """

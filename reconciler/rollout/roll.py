@@ -1,4 +1,4 @@
-"""Roll out: batch after batch, a canary first, and at the end once more what could not be done."""
+"""Roll out in batches, a canary first, and retry failed targets once at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAUSED = "paused after {}: run the command again to go on"
 
 @dataclass
 class RollOut:
-    """A roll-out over `waiting` targets, in this order.
+    """A roll-out over `waiting` targets, in order.
 
     deferred  targets that could not be looked at: they are tried at the end
     pause     after how many batches to pause; 0 is never
@@ -36,7 +36,7 @@ class RollOut:
     ended: str = ""
 
     def results(self) -> Iterator[TargetResult]:
-        """Yield the result of each target; one that is tried again has another result later."""
+        """Yield the result of each target; a retried target has another result later."""
         deferred = [r.name for r in self.deferred]
         if self.settings.ends(0, len(deferred), len(deferred) + len(self.waiting)):
             self._end(f"{self.deferred[0].name} could not be looked at, and errors are fatal")

@@ -1,4 +1,4 @@
-"""Propose edits that make SQL of PostgreSQL shorter: each may change what the SQL means.
+"""Propose edits for shorter SQL; the meaning may change, and is checked elsewhere.
 
 PostgreSQL decides on each of them; see `search`. Brackets that help a reader stay, such as those
 of AND within OR.
@@ -96,7 +96,7 @@ def types(sql: Sql, _: str) -> Iterator[Edit]:
 
 
 def homes(sql: Sql, schema: str) -> Iterator[Edit]:
-    """Leave the schema of the file out, in names and in texts that may be names."""
+    """Leave the schema of the file out, in names and in texts of names."""
     shown = text(name(schema))
     for number, token in enumerate(sql.tokens):
         if token.text == shown and sql[number + 1].text == "." and sql[number - 1].text != ".":
@@ -113,7 +113,7 @@ def likes(sql: Sql, _: str) -> Iterator[Edit]:
 
 
 def brackets(sql: Sql, _: str) -> Iterator[Edit]:
-    """Leave brackets out whose content binds more tightly than what stands around them."""
+    """Leave out brackets around content of tighter binding than the operators outside."""
     for opened, closed in sql.partner.items():
         if sql[opened].text != "(" or closed < opened:
             continue
@@ -143,7 +143,7 @@ def lines(sql: Sql, _: str) -> Iterator[Edit]:
 
 
 def _outermost_words(sql: Sql, start: int, end: int) -> Sequence[int]:
-    """Return the numbers of AND and OR in the outermost brackets that hold any."""
+    """Return the numbers of AND and OR in the outermost brackets with AND or OR."""
     found, depth = dict[int, list[int]](), 0
     for number in range(start, end):
         token = sql[number]
@@ -154,7 +154,7 @@ def _outermost_words(sql: Sql, start: int, end: int) -> Sequence[int]:
 
 
 def _tightness(sql: Sql, start: int, end: int) -> int:
-    """Return how tightly the loosest operator binds; 0 for what brackets must enclose."""
+    """Return the precedence of the loosest operator; 0 for content in need of brackets."""
     start = sql.after(start - 1)
     if sql[start].text.upper() in _NEVER_BARE or start >= end:
         return 0
@@ -179,7 +179,7 @@ def _operator(kind: str, shown: str) -> int:
 
 
 def _before(sql: Sql, number: int) -> int:
-    """Return how tightly the token before brackets binds; what they belong to, such as a name."""
+    """Return the precedence of the token before brackets, highest for a name."""
     token = sql[number]
     if token.kind == "word":
         if token.text == "FROM":

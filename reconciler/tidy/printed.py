@@ -44,7 +44,7 @@ class Text:
         return spelling + self._divided[1]
 
     def found_in(self, view: str) -> str | None:
-        """Return the SQL as it stands in the definition of the view."""
+        """Return the SQL within the definition of the view."""
         if self.fragment.clause is QUERY:
             return view.strip(" ;")
         match = _PRINTED.fullmatch(view)
@@ -57,7 +57,7 @@ class Text:
         return sql[:end], sql[end:]
 
     def views(self, spelling: str) -> list[sql.Composable]:
-        """Return commands, one of which creates a view with the SQL in that spelling."""
+        """Return commands to create a view with the SQL in a spelling."""
         if self.fragment.clause is QUERY:
             return [compose("CREATE TEMP VIEW reconcile_probe AS {}", raw(spelling))]
         value = compose("({})", raw(spelling))
@@ -67,7 +67,7 @@ class Text:
         return [compose(create, value, row) for row in self._rows()]
 
     def _rows(self) -> list[sql.Composable]:
-        """Return what may stand in FROM: the table, two rows of a trigger, a value of a domain."""
+        """Return the FROM clause: the table, two rows of a trigger, or a value of a domain."""
         on = self.owner.ref.on
         if on is not None:
             table = name(on.schema, on.name)
@@ -78,13 +78,13 @@ class Text:
 
 @dataclass
 class Printer:
-    """PostgreSQL on a scratch server, and what it prints of each text as it is."""
+    """PostgreSQL on a scratch server, with the printed form of each text."""
 
     connection: Connection
     original: dict[object, tuple[int, str]] = field(default_factory=dict[object, tuple[int, str]])
 
     def can_print(self, key: object, shown: Text) -> bool:
-        """Tell whether a text can be part of a view, and remember how PostgreSQL prints it."""
+        """Tell whether a text can be part of a view, and remember the printed form."""
         for number in range(len(shown.views(""))):
             printed = self._printed(shown, number, shown.sql)
             if printed is not None:
@@ -93,7 +93,7 @@ class Printer:
         return False
 
     def same(self, texts: Mapping[Key, Text], spellings: Mapping[Key, str]) -> dict[Key, bool]:
-        """Tell which spellings of texts are one clause and are printed as the texts are."""
+        """Tell for spellings whether each is one clause, printed as the original text."""
         probes = [
             (key, statement)
             for key, spelling in spellings.items()
@@ -115,7 +115,7 @@ class Printer:
         return self._printed(shown, number, spelling) in (printed, shown.sql)
 
     def _printed(self, shown: Text, number: int, spelling: str) -> str | None:
-        """Return the SQL as PostgreSQL prints it in a view; None if it refuses the view."""
+        """Return the SQL as printed by PostgreSQL in a view; None for a refused view."""
         printed = None
         try:
             with self.connection.transaction():

@@ -1,4 +1,4 @@
-"""Search for the shortest spelling of SQL that PostgreSQL prints as before."""
+"""Search for the shortest spelling of SQL with the same printed form."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def simpler(sql: str, schema: str, proposals: Sequence[Proposals]) -> Search:
 
 
 def search_all(searches: Mapping[Key, Search], judge: Judge[Key]) -> dict[Key, str]:
-    """Run searches together, a spelling of each at a time; return what they end with."""
+    """Run searches together, a spelling of each at a time; return the results."""
     found: dict[Key, str] = {}
     running = dict(searches)
     answers: Mapping[Key, bool | None] = dict.fromkeys(running)

@@ -1,4 +1,4 @@
-"""Spell the SQL of objects as people do, and prove on scratch that PostgreSQL reads the same."""
+"""Spell the SQL of objects as people do, and prove the equality on scratch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Spelling: TypeAlias = Mapping[tuple[str, str], str]  # by field and PostgreSQL's
 def tidied(
     live: Snapshot, refs: Iterable[Ref], scratches: Callable[[], Iterator[Scratch]]
 ) -> dict[Ref, Spelling]:
-    """Return for objects what may stand in their fields instead of PostgreSQL's texts.
+    """Return the tidied texts of the fields of objects.
 
     The objects are built on scratch with the texts of both sorts, and read back equal. Raises
     ScratchError if no server serves.
@@ -95,7 +95,7 @@ def _may_be_shorter(sql: str, schema: str) -> bool:
 def _searched(
     live: Snapshot, texts: Mapping[tuple[Ref, str, str], Text], scratch: Scratch
 ) -> tuple[State, dict[tuple[Ref, str, str], str]]:
-    """Return the live state as scratch prints it, and for each text the shortest spelling."""
+    """Return the live state as printed on scratch, and the shortest spelling of each text."""
     context = live.context
     with scratch.database(live.roles, context.user, context.tablespaces) as connection:
         Build(connection, live.state, scratch_context(context, scratch.server), {}).create_all()

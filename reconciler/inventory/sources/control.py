@@ -1,4 +1,4 @@
-"""Targets that a query finds in a control database.
+"""Read targets from a control database by a query.
 
 The query stands in reconcile.yml, which may come out of a pull request. So only
 RECONCILE_CONTROL_URL names the database, and an ordinary role runs the query, in a read-only
@@ -60,7 +60,7 @@ def _ask(own: Guarded[list[str | None]], url: str, query: str) -> list[str | Non
 
 
 def _first_rows(connection: Connection, query: str) -> list[str | None]:
-    """Return the rows as JSON, one more than allowed at most, None for a row that is too long.
+    """Return the rows as JSON, at most one more than allowed, None for a row above the limit.
 
     A cursor takes only queries that write nothing.
     """

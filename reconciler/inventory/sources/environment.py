@@ -1,4 +1,4 @@
-"""Targets whose URLs are in environment variables with a common prefix."""
+"""Read targets from environment variables with a common prefix."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ MAX_SIZE = 16 << 20  # bytes
 
 
 def beside_settings(path: Path, base: str | None) -> list[tuple[str, Entry]]:
-    """Read a file that reconcile.yml names: below its folder, and no link out of it."""
+    """Read a file named by reconcile.yml, inside the folder of reconcile.yml."""
     try:
         content = files_in_folder(Path()).read(path, MAX_SIZE)
     except FileRefused as error:
@@ -22,7 +22,7 @@ def beside_settings(path: Path, base: str | None) -> list[tuple[str, Entry]]:
 
 
 def named(path: Path, title: str, base: str | None) -> list[tuple[str, Entry]]:
-    """Read a file that the person who runs the command names."""
+    """Read a file named by the user of the command."""
     try:
         content = read_regular(path.resolve(), MAX_SIZE)
     except FileRefused as error:

@@ -1,4 +1,4 @@
-"""Targets that a program prints as JSON.
+"""Read targets from the JSON of a program.
 
 Only the environment names the program: reconcile.yml may come out of a pull request.
 """
@@ -23,7 +23,7 @@ _SHOWN = 200  # characters of what the program says
 
 
 def printed(command: str, title: str, base: str | None) -> list[tuple[str, Entry]]:
-    """Run a program without a shell, and read what it prints; raises SettingsError."""
+    """Run a program without a shell, and read the output; raises SettingsError."""
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -50,7 +50,7 @@ def printed(command: str, title: str, base: str | None) -> list[tuple[str, Entry
 
 
 def _run(words: list[str], out: int, errors: int) -> int:
-    """Run a program in a process group, which is ended with it; return its exit status."""
+    """Run a program in a process group, ended with the program; return the exit status."""
     with subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, start_new_session=True
     ) as process:
