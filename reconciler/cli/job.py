@@ -64,8 +64,13 @@ class Declared:
             for known in self._known:
                 if known.variables.items() <= values.items():
                     return known
-            files_root = self.options.files_root
-            found = load(self.state, files_root=files_root, cache=self.cache, variables=values)
+            found = load(
+                self.state,
+                files_root=self.options.files_root,
+                cache=self.cache,
+                variables=values,
+                tags=self.options.selected_tags(),
+            )
             if found.is_empty and not self.options.allow_empty:
                 message, hint = f"{self.state} declares nothing", "--allow-empty accepts that"
                 raise DeclarationError([Problem(message, None, hint, "no-declaration")])

@@ -100,6 +100,15 @@ variable_option = click.option(
 )
 
 
+tags_option = click.option(
+    "--tags",
+    multiple=True,
+    metavar="TAG,…",
+    help="Only the YAML files with one of these `tags`; objects of other files stay as they are."
+    " Can be repeated; goes without --prune.",
+)
+
+
 def start_option(meaning: str) -> Decorator:
     """Return the option --start for files of SQL; `meaning` ends the help text."""
     return click.option(
@@ -164,11 +173,19 @@ class DeclarationOptions:
     files_root: Path | None
     no_cache: bool
     variables: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     target: str | None = None
 
     def values(self) -> dict[str, Value]:
         """Return the variables of --var; raises SettingsError."""
         return dict(map(variable_of, self.variables))
+
+    def selected_tags(self) -> frozenset[str]:
+        """Return the tags of --tags; raises SettingsError with --prune."""
+        found = {tag.strip() for text in self.tags for tag in text.split(",")} - {""}
+        if self.tags and self.prune:
+            raise SettingsError("--prune would drop the objects of files without these tags")
+        return frozenset(found)
 
 
 no_cache_option = click.option(
@@ -211,6 +228,7 @@ files_options = collected(
     scratch_option,
     files_root_option,
     variable_option,
+    tags_option,
     click.option(
         "--no-questions",
         is_flag=True,

@@ -19,6 +19,7 @@ from reconciler.declare.check_entries import APPLY, MOMENTS
 from reconciler.declare.fields import fields_of, files_of
 from reconciler.declare.layout import Kinds, sections_of, short_forms
 from reconciler.declare.schema_rules import refused_keys, rules_of
+from reconciler.declare.tags import NAME as TAG
 from reconciler.kinds import KINDS
 from reconciler.model.object import Object
 from reconciler.model.owned import Grantable
@@ -85,6 +86,7 @@ def json_schema(kinds: Kinds = KINDS) -> Schema:
     definitions, names = _definitions(kinds)
     check = {"$ref": f"#/$defs/{names[Assertion]}"}
     name = {"type": "string", "pattern": f"^{VARIABLE.pattern}$"}
+    tag = {"type": ["string", "number"], "pattern": f"^{TAG.pattern}$"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The declared state of a PostgreSQL database, as reconcile reads it",
@@ -101,6 +103,10 @@ def json_schema(kinds: Kinds = KINDS) -> Schema:
             "variables": {
                 "anyOf": [name, {"type": "array", "items": name}],
                 "description": "the target's variables that names and values here use: ${name}",
+            },
+            "tags": {
+                "anyOf": [tag, {"type": "array", "items": tag}],
+                "description": "names of parts of the declaration, which --tags selects",
             },
             **_sections(kinds, "", names),
             "checks": _section(

@@ -7,6 +7,7 @@ short forms. `reconcile schema` prints the same layout as a JSON Schema.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -39,6 +40,8 @@ from reconciler.declare.nodes import (
 from reconciler.declare.parse import documents
 from reconciler.declare.rest import without_faults
 from reconciler.declare.stored import Contents, store, stored_declaration
+from reconciler.declare.tags import KEY as TAGS
+from reconciler.declare.tags import Tags
 from reconciler.declare.variables import KEY as VARIABLES
 from reconciler.declare.variables import Variables
 from reconciler.declare.workload_entries import WorkloadReader
@@ -50,7 +53,7 @@ from reconciler.model.variables import Value, Values
 
 DEFAULT_SCHEMA = "public"
 IGNORED_PREFIX = "x-"  # of keys that hold anchors, as in Docker Compose
-_DOCUMENT_KEYS = ("schema", "owner", VARIABLES, "checks", "workload")
+_DOCUMENT_KEYS = ("schema", "owner", TAGS, VARIABLES, "checks", "workload")
 
 
 def load(
@@ -59,19 +62,21 @@ def load(
     files_root: Path | None = None,
     cache: Cache | None = None,
     variables: Values | None = None,
+    tags: Set[str] = frozenset(),
 ) -> Declaration:
     """Read a file, or all `*.yml` and `*.yaml` under a folder except the hidden.
 
     The files that the declaration names are below the folder, or below `files_root`. With a
     `cache`, what was read of the same files before is found there. `variables` are those of the
-    target. Raises DeclarationError with the problems of all files, ordered by position.
+    target. With `tags`, only documents with one of the tags are declared, and `exclusive` drops
+    nothing. Raises DeclarationError with the problems of all files, ordered by position.
     """
     path = _from_working_directory(path)
     variables = {} if variables is None else variables
-    contents = _contents(path, files_root, variables) if cache else None
+    contents = _contents(path, files_root, variables) if cache and not tags else None
     if cache and contents and (stored := stored_declaration(contents, cache, kinds)):
         return stored
-    declaration = _parsed(path, kinds, files_root, variables)
+    declaration = _parsed(path, kinds, files_root, variables, tags)
     if cache and contents and _is_of(declaration, contents):
         store(declaration, contents, cache, kinds)
     return declaration
@@ -96,10 +101,13 @@ def _is_of(declaration: Declaration, contents: Contents) -> bool:
     return all(read.get(f) == sha256(t).hexdigest() for f, t in contents.texts.items())
 
 
-def _parsed(path: Path, kinds: Kinds, files_root: Path | None, variables: Values) -> Declaration:
+def _parsed(
+    path: Path, kinds: Kinds, files_root: Path | None, variables: Values, tags: Set[str]
+) -> Declaration:
     problems: list[Problem] = Findings()
+    selection = Tags(tags, problems)
     try:
-        declaration = _declaration(path, kinds, files_root, variables, problems)
+        declaration = _declaration(path, kinds, files_root, variables, selection)
     except TooManyProblems:
         declaration = None
     if declaration is None or problems:
@@ -112,25 +120,30 @@ def _declaration(
     kinds: Kinds,
     files_root: Path | None,
     variables: Values,
-    problems: list[Problem],
+    tags: Tags,
 ) -> Declaration | None:
     """Read the declaration; None where the path cannot be used."""
+    problems = tags.problems
     try:
         files = files_in_folder(path, files_root)
         found = _yaml_files(path, problems)
     except FileRefused as e:
         problems.append(Problem(f"cannot read {path}: {e.reason}", None, e.hint, "unreadable-file"))
         return None
-    reader = _DocumentReader(kinds, Reading(problems, files, Variables(problems, variables)))
+    reading = Reading(problems, files, Variables(problems, variables))
+    reader = _DocumentReader(kinds, reading, tags)
     for file in found:
         for document in documents(file, problems, files):
             reader.read(document)
+    tags.report_unknown()
     reader.workload.end()
     declaration = reader.drafts.declaration(reader.checks.checks, reader.workload.queries)
     if problems:
         faulty_files = {p.position.file for p in problems if p.position}
         return without_faults(declaration, reader.drafts.faulty, faulty_files, files)
     sources = Sources(path, files_root, files.digests)
+    if tags.selected:
+        declaration = replace(declaration, exclusive={})
     return replace(declaration, sources=sources, variables=reader.variables)
 
 
@@ -154,8 +167,8 @@ def _yaml_files(path: Path, problems: list[Problem]) -> list[Path]:
 class _DocumentReader:
     """Read documents into drafts of objects and into checks."""
 
-    def __init__(self, kinds: Kinds, reading: Reading) -> None:
-        self.reading, self.problems = reading, reading.problems
+    def __init__(self, kinds: Kinds, reading: Reading, tags: Tags) -> None:
+        self.reading, self.problems, self.tags = reading, reading.problems, tags
         self.sections = sections_of(kinds)
         self.sections_below = {k: sections_of(kinds, k) for k in kinds}
         self.drafts = Drafts(kinds, reading.problems)
@@ -164,7 +177,9 @@ class _DocumentReader:
         self.values, self.variables = reading.variables.values, dict[str, Value]()
 
     def read(self, node: Node) -> None:
-        """Read a document; an empty document declares nothing."""
+        """Read a document, unless tags leave it out; an empty document declares nothing."""
+        if not self.tags.selects(node):
+            return
         variables = Variables.of(node, self.values, self.problems)
         self.reading.variables = variables
         self.variables |= variables.listed
