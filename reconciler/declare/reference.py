@@ -32,6 +32,7 @@ from reconciler.model.object import Object
 from reconciler.model.owned import Granted, Owned
 from reconciler.model.record import Record
 
+FRONT_PAGE = "index.md"  # by the name that programs take for it
 OVERVIEW = "README"
 Trail = tuple[str, ...]  # keys, from that of an entry to one inside
 COMMON = {k for base in (Record, Owned, Granted) for k in fields_of(base)}
@@ -138,8 +139,9 @@ def _alternatives(words: Iterable[Any]) -> str:
 
 
 def _file(topic: str) -> str:
-    """Return the file of a topic's page; `index.md` would be the first page of the folder."""
-    return "indexes.md" if topic == "index" else f"{topic}.md"
+    """Return the file of a topic's page; FRONT_PAGE would be the first page of the folder."""
+    name = f"{topic}.md"
+    return f"{topic}_page.md" if name == FRONT_PAGE else name
 
 
 def pages() -> Mapping[str, str]:
