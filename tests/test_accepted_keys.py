@@ -8,6 +8,7 @@ its kind.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -111,9 +112,10 @@ def _values(kind: str, key: str) -> tuple[object, ...]:
 
 def _meaning(obj: Object) -> object:
     """Return all that a declaration of a new object leads to; an error is no silence."""
+    context = replace(CONTEXT, declared={obj.ref: obj})
     try:
-        statements = [s.sql for s in obj.create(CONTEXT, online=False)]
-        statements += [s.sql for s in define_deferred(obj, CONTEXT)]
+        statements = [s.sql for s in obj.create(context, online=False)]
+        statements += [s.sql for s in define_deferred(obj, context)]
     except (KeyError, ValueError) as error:
         return repr(error)
     further = [*obj.expand_shorthand()] if isinstance(obj, Shorthand) else []

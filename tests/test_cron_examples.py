@@ -175,7 +175,10 @@ def test_the_image_holds_what_the_job_runs(installed: Installed, tmp_path: Path)
         *("FROM", "COPY", "RUN", "COPY", "COPY", "WORKDIR", "USER", "ENV", "ENTRYPOINT", "CMD")
     ]
     context, home = tmp_path / "context", tmp_path / "venv"
-    kept = ("reconciler", "examples", "desired_state", "README.md", "LICENSE", "pyproject.toml")
+    kept = (
+        *("reconciler", "examples", "desired_state", "docs"),
+        *("README.md", "LICENSE", "pyproject.toml"),
+    )
     for name in kept:
         of, to = ROOT / name, context / "reconcile" / name
         to.parent.mkdir(parents=True, exist_ok=True)

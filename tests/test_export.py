@@ -210,7 +210,7 @@ def test_short_values_stay_on_one_line(database: Database, tmp_path: Path) -> No
         "n: {type: bigint, default: 12}",
         """w: {type: text, default: "'x'::text"}""",
         "u_t_fkey: {foreign_key: [t], references: t(id), on_delete: cascade}",
-        "indexes:\n      u_t: {on: [t], method: hash}",
+        "indexes:\n      u_t: {columns: [t], method: hash}",
         "grants: {pg_monitor: [select], pg_read_all_data: [select]}",
     ):
         assert line in written

@@ -34,11 +34,5 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
-ALTER ROLE case_altered IN DATABASE this_database SET search_path TO '$user', 'public';
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = 0;
-BEGIN;
 COMMENT ON ROLE case_altered IS 'after';
 COMMIT;

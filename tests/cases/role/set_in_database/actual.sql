@@ -1,0 +1,2 @@
+DROP ROLE IF EXISTS case_set;
+CREATE ROLE case_set;
