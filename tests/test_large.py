@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from reconciler import pipeline
 from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
@@ -30,6 +32,7 @@ END $$;
 SECONDS = 120  # far from what a quadratic plan takes, and far from what a busy machine needs
 
 
+@pytest.mark.heavy
 def test_wide_tables_long_enums_and_many_partitions(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def each_copy(
         return dict(zip(scripts, pool.map(do, count(), scripts), strict=False))
 
 
+@pytest.mark.heavy
 def test_checks_notice_mutations(reconciled: Database, tmp_path: Path) -> None:
     """No check of the structure is asked, and of the declared ones only the one named."""
     checks = DECLARATION.checks
