@@ -63,6 +63,10 @@ def test_a_rollback_restores_each_case(
     pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     after = database.dump()
 
+    if flagged(case, "secret"):  # it was dropped with a connection string that no file holds
+        with pytest.raises(DeclarationError, match="no file holds the connection string"):
+            rolled_back(database, scratch=job.scratch)
+        return
     outcome = rolled_back(database, scratch=job.scratch)
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), outcome
     if not flagged(case, "partial-undo"):
