@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from reconciler.apply.backfill import Progress
 from reconciler.apply.outcome import StepOutcome
 from reconciler.escape import Document, json_line
 from reconciler.plan.step import Step
-from reconciler.report.progress import REPORT_INTERVAL
+from reconciler.report.progress import REPORT_INTERVAL, Unbuffered
 
 Level = Literal["info", "note", "error"]
 
@@ -24,7 +23,7 @@ def entry(level: Level, message: str, **fields: object) -> Document:
     return json_line({"time": at, "level": level, "message": message, **known})
 
 
-class Entries:
+class Entries(Unbuffered):
     """The progress of a run as entries: `event` names the call, `step` the step.
 
     `write` is called from several threads. `quiet` leaves all but notes and failures out, `verbose`
@@ -36,17 +35,6 @@ class Entries:
     ) -> None:
         self._write, self._quiet, self._verbose = write, quiet, verbose
         self._last: dict[str, float] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
 
     def started(self, step: Step) -> None:
         self._last[step.id] = time.monotonic()

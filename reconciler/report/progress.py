@@ -34,16 +34,8 @@ INDEX_PHASES = (
 COLOURS = {"done": "green", "failed": "red", "skipped": "yellow"}
 
 
-class Lines:
-    """Progress as plain lines: at the end of every step, and every few seconds of a backfill.
-
-    `print_line` is called from several threads, and adds the line's end. `verbose` shows the SQL
-    of each step as it begins.
-    """
-
-    def __init__(self, print_line: Callable[[str], None], *, verbose: bool = False) -> None:
-        self._print, self._last, self._lock = print_line, 0.0, threading.Lock()
-        self._verbose = verbose
+class Unbuffered:
+    """A view without anything to begin or to end, which shows each line at once."""
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +48,18 @@ class Lines:
     ) -> None:
         return None
 
+
+class Lines(Unbuffered):
+    """Progress as plain lines: at the end of every step, and every few seconds of a backfill.
+
+    `print_line` is called from several threads, and adds the line's end. `verbose` shows the SQL
+    of each step as it begins.
+    """
+
+    def __init__(self, print_line: Callable[[str], None], *, verbose: bool = False) -> None:
+        self._print, self._last, self._lock = print_line, 0.0, threading.Lock()
+        self._verbose = verbose
+
     def started(self, step: Step) -> None:
         self._last = time.monotonic()
         for line in _sql(step) if self._verbose else ():
@@ -66,16 +70,16 @@ class Lines:
             if time.monotonic() - self._last < REPORT_INTERVAL:
                 return
             self._last = time.monotonic()
-        self._print(f"{_title(step)}: {_rows_done(progress)}")
+        self._print(f"{title_of(step)}: {_rows_done(progress)}")
 
     def notice(self, message: str) -> None:
         self._print(f"note: {message}")
 
     def waiting(self, step: Step, why: str) -> None:
-        self._print(f"{_title(step)}: {why}")
+        self._print(f"{title_of(step)}: {why}")
 
     def ended(self, outcome: StepOutcome) -> None:
-        self._print(f"{outcome.status:8}{_title(outcome.step)} ({outcome.seconds:.2f} s)")
+        self._print(f"{outcome.status:8}{title_of(outcome.step)} ({outcome.seconds:.2f} s)")
 
 
 class Notes(Lines):
@@ -126,7 +130,7 @@ class Bars:
             self._bars.console.print(
                 one_line(line), markup=False, highlight=False, soft_wrap=True, emoji=False
             )
-        title = one_line(_title(step))
+        title = one_line(title_of(step))
         if len(self._tasks) < MAX_BARS:
             self._tasks[step.id] = self._bars.add_task(title, total=None, rows_done="")
 
@@ -145,12 +149,12 @@ class Bars:
         self._print("magenta", "note", message)
 
     def waiting(self, step: Step, why: str) -> None:
-        self._print("yellow", "waiting", f"{_title(step)}: {why}")
+        self._print("yellow", "waiting", f"{title_of(step)}: {why}")
 
     def ended(self, outcome: StepOutcome) -> None:
         if (task := self._tasks.pop(outcome.step.id, None)) is not None:
             self._bars.remove_task(task)
-        ended = f"{_title(outcome.step)} ({outcome.seconds:.2f} s)"
+        ended = f"{title_of(outcome.step)} ({outcome.seconds:.2f} s)"
         self._print(COLOURS[outcome.status], outcome.status, ended)
 
     def _print(self, colour: str, label: str, message: str) -> None:
@@ -187,9 +191,10 @@ def _rows_done(progress: BackfillProgress) -> str:
 
 def _sql(step: Step) -> list[str]:
     """Return the lines of a step's statement, below the step's title."""
-    return [f"{_title(step)}:", *(f"    {line}" for line in step.sql.split("\n"))]
+    return [f"{title_of(step)}:", *(f"    {line}" for line in step.sql.split("\n"))]
 
 
-def _title(step: Step) -> str:
+def title_of(step: Step) -> str:
+    """Return the number of a step, the action, and the object: `01 create table t`."""
     verb = "fill" if step.fill else step.action
     return f"{step.id} {verb} {step.kind} {step.identity}"

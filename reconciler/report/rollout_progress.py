@@ -13,6 +13,7 @@ from reconciler.apply.backfill import Progress
 from reconciler.apply.outcome import StepOutcome
 from reconciler.escape import one_line
 from reconciler.plan.step import Step
+from reconciler.report.progress import Unbuffered, title_of
 from reconciler.report.rollout_lines import outcome
 from reconciler.rollout.result import STATUSES, TargetResult
 
@@ -43,14 +44,14 @@ class TargetWatcher:
         self._view, self._name = view, name
 
     def started(self, step: Step) -> None:
-        self._view.step(self._name, _title(step))
+        self._view.step(self._name, title_of(step))
 
     def progress(self, step: Step, progress: Progress) -> None:
         done = f"{progress.done:,} of {progress.total:,} {progress.unit}"
-        self._view.step(self._name, f"{_title(step)}: {progress.phase or done}")
+        self._view.step(self._name, f"{title_of(step)}: {progress.phase or done}")
 
     def waiting(self, step: Step, why: str) -> None:
-        self._view.waiting(self._name, f"{_title(step)}: {why}")
+        self._view.waiting(self._name, f"{title_of(step)}: {why}")
 
     def ended(self, outcome: StepOutcome) -> None: ...
 
@@ -58,24 +59,13 @@ class TargetWatcher:
         self._view.notice(self._name, message)
 
 
-class RolloutLines:
+class RolloutLines(Unbuffered):
     """Plain lines: one for each target as it ends, and for what a target waits for."""
 
     def __init__(self, print_line: Callable[[str], None], *, quiet: bool = False) -> None:
         self._print, self._quiet = print_line, quiet
         self._told: dict[str, float] = {}
         self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
 
     def phase(self, title: str, number: int, /) -> None:
         if not self._quiet:
@@ -173,7 +163,3 @@ class RolloutTable:
         for row in rows:  # a row that breaks would move all others
             row.no_wrap, row.overflow = True, "ellipsis"
         return Group(*rows)
-
-
-def _title(step: Step) -> str:
-    return f"{'fill' if step.fill else step.action} {step.kind} {step.identity}"
