@@ -172,6 +172,19 @@ FACTS = """
                  LEFT JOIN pg_roles AS r ON r.oid = a.grantee
                  WHERE a.privilege_type = 'USAGE') AS usage"""
 
+# Without those of PostgreSQL itself, and the superuser (10) that initdb makes
+POWERFUL = """
+    SELECT r.oid::int8 AS oid, r.rolname::text AS name,
+           array_remove(ARRAY[CASE WHEN r.rolsuper THEN 'superuser' END,
+                              CASE WHEN r.rolbypassrls THEN 'bypassrls' END], NULL) AS attributes,
+           r.rolcanlogin AS may_log_in,
+           EXISTS (SELECT FROM pg_class AS c WHERE c.relowner = r.oid AND c.oid >= 16384)
+               AS is_owner
+    FROM pg_roles AS r
+    WHERE r.oid <> 10 AND r.rolname NOT LIKE 'pg\\_%%'
+          AND (r.rolsuper OR r.rolbypassrls OR r.rolname::text = ANY (%s::text[]))
+    ORDER BY r.rolname"""
+
 # -- what changes although no catalog does ---------------------------------------------------------
 
 OBSERVED = """

@@ -19,6 +19,7 @@ from reconciler.lint.facts import (
     Index,
     OwnedSequence,
     Policy,
+    Powerful,
     Relation,
     Routine,
     Size,
@@ -39,8 +40,8 @@ class Database:
     """The facts of a database, as a transaction of the connection sees them.
 
     `roles` are the names of the roles of requests from outside, `unfilled` the schemas, tables and
-    names of columns that become NOT NULL: whether they are new. The properties raise
-    StatementFailed.
+    names of columns that become NOT NULL: whether they are new, `unbound` the declared roles: the
+    attributes by which no policy binds them. The properties raise StatementFailed.
     """
 
     connection: Connection
@@ -48,6 +49,7 @@ class Database:
     unfilled: Mapping[tuple[str, str, str], bool] = field(
         default_factory=dict[tuple[str, str, str], bool]
     )
+    unbound: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     def _read(self, make: Callable[[Iterable[Any]], _Fact], query: str) -> list[_Fact]:
         return [*map(make, tuples(self.connection, query))]
@@ -134,6 +136,12 @@ class Database:
             return {}
         found = rows(self.connection, catalog.CALLED, [sorted(oids)])
         return {row["oid"]: Called(**row) for row in found}
+
+    @cached_property
+    def powerful(self) -> Sequence[Powerful]:
+        """The roles that are declared, or that no policy binds."""
+        found = rows(self.connection, catalog.POWERFUL, [[*self.unbound]])
+        return [Powerful(**row) for row in found]
 
     @cached_property
     def _facts(self) -> Row:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from reconciler.lint.tree import Node, parse
 from reconciler.sql import compose, name, raw, text
 
+SUPERUSER, BYPASSRLS = "superuser", "bypassrls"
 PUBLIC = ""  # the role in `grants` and `roles`
 VIEW, MATERIALIZED, TABLES = "v", "m", ("r", "p")
 _TRUE = {"on", "1", "t", "tr", "tru", "true", "y", "ye", "yes"}  # of parse_bool() in PostgreSQL
@@ -45,6 +46,11 @@ class Relation(NamedTuple):
         values = dict(option.lower().split("=", 1) for option in self.options)
         return values.get("security_invoker", "off") in _TRUE
 
+    @property
+    def grantees(self) -> Set[str]:
+        """The roles with a privilege; PUBLIC is ""."""
+        return {role for roles in _by_privilege(tuple(self.grants)).values() for role in roles}
+
     def granted(self, privilege: str) -> Set[str]:
         """Return the roles with a privilege; PUBLIC is ""."""
         return _by_privilege(tuple(self.grants)).get(privilege, frozenset())
@@ -58,6 +64,16 @@ def _by_privilege(grants: Sequence[str]) -> Mapping[str, Set[str]]:
         role, _, privilege = grant.rpartition("=")
         found.setdefault(privilege, set()).add(role)
     return found
+
+
+class Powerful(NamedTuple):
+    """A role that is declared, or that no policy binds; `attributes` are why."""
+
+    oid: int
+    name: str
+    attributes: Sequence[str]
+    may_log_in: bool
+    is_owner: bool
 
 
 class Column(NamedTuple):

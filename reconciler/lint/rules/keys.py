@@ -206,14 +206,27 @@ def _composite(db: Database, key: Constraint, column: Column, copied: Column) ->
     table, other = db.relations[key.relation], db.relations[key.referenced]
     own = [*db.names(key.relation, key.keys), quoted(column.name)]
     theirs = [*db.names(key.referenced, key.referenced_keys), quoted(copied.name)]
-    unique = f"ALTER TABLE {other.sql} ADD UNIQUE ({', '.join(theirs)});\n"
     numbers = {*key.referenced_keys, copied.number}
-    if any({*c.keys} == numbers and c.type in "pu" for c in db.constraints_of[key.referenced]):
-        unique = ""
+    unique = ""
+    if not any(_is_key(i, numbers) for i in db.indexes_of.get(key.referenced, ())):
+        # other findings need the same one
+        columns = [db.columns[key.referenced, n].name for n in key.referenced_keys]
+        index = quoted("_".join([other.name, *columns, copied.name])[:59] + "_key")
+        online = "" if other.kind == "p" else " CONCURRENTLY"
+        unique = (
+            f"CREATE UNIQUE INDEX{online} IF NOT EXISTS {index}"
+            f" ON {other.sql} ({', '.join(theirs)});\n"
+        )
     return (
         f"{unique}ALTER TABLE {table.sql} ADD FOREIGN KEY ({', '.join(own)})"
         f" REFERENCES {other.sql} ({', '.join(theirs)});"
     )
+
+
+def _is_key(index: Index, numbers: Collection[int]) -> bool:
+    """Tell whether a foreign key may refer to the columns of an index."""
+    is_whole = index.is_unique and index.is_valid and index.predicate is None
+    return is_whole and sorted(index.keys) == sorted(numbers)
 
 
 @rule(
