@@ -65,7 +65,7 @@ def applying(job: Job, notes: RecordingWatcher, policy: LockPolicy) -> Generator
         thread.join()
 
 
-def wait_until(holds: Callable[[], object], seconds: float = 20) -> None:
+def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "the condition was never met"

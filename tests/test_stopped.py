@@ -93,7 +93,7 @@ def test_a_cancelled_build_is_cleaned_up(
         process = started(database, tmp_path)
         wait_until(lambda: database.value(BUILDING))
         process.send_signal(how)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
         assert process.returncode == 1
         assert "run again to continue" in err
         assert out == ""
@@ -111,7 +111,7 @@ def test_gaps_in_the_record_of_a_stopped_run_are_reported(
     wait_until(lambda: database.value(BUILDING))
     database.run("ALTER TABLE reconcile.run RENAME TO lost")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert err.splitlines()[-1].startswith("note: run 1 is recorded with gaps: ")
 
@@ -125,7 +125,7 @@ def test_a_closed_terminal_stops_a_run_cleanly(
     os.close(theirs)
     wait_until(lambda: database.value(BUILDING))
     os.close(ours)
-    assert process.wait(30) == 1
+    assert process.wait(60) == 1
     assert database.value(LEFTOVERS) == 0
     assert database.rows(STATUS) == [("interrupted",)]
     wait_until(lambda: not database.value(f"SELECT count(*) {OURS}"))
@@ -140,7 +140,7 @@ def test_a_failed_cleanup_is_reported(
         process = started(database, tmp_path)
         wait_until(lambda: database.value(LEFTOVERS))
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "could not be cleared away" in err
     assert "DROP INDEX CONCURRENTLY IF EXISTS public.t_slow" in err
@@ -174,7 +174,7 @@ def test_a_terminated_backend_is_recovered(
     process = started(database, tmp_path)
     wait_until(lambda: database.value(BUILDING))
     database.rows(f"SELECT pg_terminate_backend(pid) {BUILDS}")
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "run again to continue" in err
     _rerun(database, tmp_path)
