@@ -36,6 +36,8 @@ NEEDS = {  # what an example needs of a server, by a word in it, and how to ask 
     "pg_trgm": "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')",
     "RECONCILE_SHOP": "SELECT false",  # the publisher
     "library: $libdir/weeks": "SELECT false",  # nobody has it
+    "library: $libdir/complex": "SELECT false",
+    "library: $libdir/triple": "SELECT false",
 }
 ABSENT = {"state": "absent"}
 FREE_NAMES = {"shop_app reads what shop_owner makes"}  # refused: its keys name the object

@@ -53,6 +53,7 @@ MANAGED = {
     "SEQUENCE": "sequence",
     "SEQUENCE OWNED BY": "owned_by",
     "SERVER": "foreign_server",
+    "SHELL TYPE": "base_type",
     "STATISTICS": "statistics",
     "SUBSCRIPTION": "subscription",
     "TABLE": "table",
@@ -72,7 +73,6 @@ NOT_MANAGED = {
     "BLOBS": "rows of users",
     "MATERIALIZED VIEW DATA": "rows of users",
     "SEQUENCE SET": "rows of users",
-    "SHELL TYPE": "of a base type, which is named as not managed",
     "TABLE DATA": "rows of users",
 }
 # Dumped entries of which no sample of tests/drift has one.
@@ -84,12 +84,6 @@ FURTHER = """
     ALTER TABLE public.numbered ENABLE ROW LEVEL SECURITY;
     GRANT SELECT ON public.numbered TO PUBLIC;
     CREATE PUBLICATION whole FOR TABLES IN SCHEMA public;
-    CREATE TYPE public.base;
-    CREATE FUNCTION public.base_in(cstring) RETURNS public.base
-        LANGUAGE internal IMMUTABLE STRICT AS 'int4in';
-    CREATE FUNCTION public.base_out(public.base) RETURNS cstring
-        LANGUAGE internal IMMUTABLE STRICT AS 'int4out';
-    CREATE TYPE public.base (INPUT = public.base_in, OUTPUT = public.base_out, LIKE = integer);
     SELECT lo_create(1234567);
 """
 _DESCRIPTIONS = sorted({*MANAGED, *NOT_MANAGED}, key=len, reverse=True)

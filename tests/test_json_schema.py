@@ -27,6 +27,10 @@ NOT_SAID = (
     "to another schema, but cannot rename it",  # an operator has the same name there
     "is given twice, once within not_null",  # of two forms, one may be used
     "renamed_from x, while that name is declared",  # two values are compared
+    "passed by value are values of internal_length and alignment",  # of a base type
+    "a type of variable length has the alignment",
+    "values of fixed internal_length have the storage",
+    "without `subscript`, elements need internal_length",
 )
 CHANGES = int(os.environ.get("RECONCILE_TEST_CHANGES", "40"))  # of each kind
 Body = dict[str, Any]

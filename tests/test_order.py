@@ -45,6 +45,8 @@ CASE_OF = {
     "alter parts while suspended": "composite_type/of_a_typed_table",
     "remove deferred part first": "sequence/dropped_with_its_table",
     "define deferred part last": "sequence/replaced_by_an_identity",
+    "complete shell before use": "base_type/new",
+    "drop type before its functions": "base_type/dropped",
     "drop after deferred part": "table/storage_options_changed",
     "rename type before use ends": "enum/column_becomes_text",
     "drop renamed type after use": "enum/column_becomes_text",

@@ -49,6 +49,8 @@ TITLES = pytest.mark.parametrize("topic", TOPICS)
 LEFT_OUT = {  # titles of examples that PostgreSQL 18, as embedded, cannot hold
     "function: A function that is called with a hash of Perl instead of the text of an hstore",
     "procedure: A procedure that is called with a hash of Perl instead of the text of an hstore",
+    "base_type: A base type in full, and the functions that PostgreSQL has in a shared library",
+    "base_type: A type with subscripts, as in value[0], and statistics of its own",
     "range_type: A canonical form, by a function of a shared library that takes the range itself",
     "subscription: What the database receives from a publisher; the connection string is never"
     " written in a file",

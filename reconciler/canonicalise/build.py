@@ -11,7 +11,7 @@ from psycopg import Rollback
 from reconciler.canonicalise.hints import COLUMN, missing
 from reconciler.errors import StatementFailed
 from reconciler.introspect.unfilled import unfilled
-from reconciler.model.deferred import deferred_needs, deferred_statements
+from reconciler.model.deferred import CreatedAsShell, deferred_needs, deferred_statements
 from reconciler.model.inheritance import is_partitioned
 from reconciler.model.markers import AppliesLast, FiresOnDdl
 from reconciler.model.object import InlinePart, Object, PlanningContext, reserved_constraint_names
@@ -20,7 +20,6 @@ from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
-from reconciler.server.base_types import imitate_base_type
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows
 from reconciler.server.elevation import run_at_once, run_statement
@@ -108,24 +107,36 @@ class Build:
         are there.
         """
         refs = [r for r in dependency_order(self.state) if not self._is_inline(r)]
-        first = self._imitate_base_types(refs)
+        failed = self._create_shells(refs)
         firing = self._firing(refs)
+        refs = [r for r in refs if r not in self.created or r in failed]
         last = [r for r in refs if isinstance(self.state[r], AppliesLast) and r not in firing]
-        failed = self._create([r for r in refs if r not in {*first, *last, *firing}])
+        failed |= self._create([r for r in refs if r not in {*failed, *last, *firing}])
         failed |= self._create(last)
-        failed |= self._restore_bodies([r for r in refs if r not in failed])
+        failed |= self._restore_bodies([r for r in self.created if r not in {*failed, *firing}])
         return failed | self._create(firing)
 
-    def _imitate_base_types(self, refs: Sequence[Ref]) -> Set[Ref]:
-        """Make stand-ins for the base types, which no kind makes; return their schemas."""
-        types = self.context.base_types
-        schema_of = {found: Ref("", found.schema, "").schema_ref for found in types}
-        schemas = {*schema_of.values()}.intersection(refs)
-        made = schemas - self._create([*schemas]).keys() if schemas else schemas
-        for found in sorted(types):
-            if schema_of[found] in made:
-                imitate_base_type(self.connection, found)
-        return made
+    def _create_shells(self, refs: Sequence[Ref]) -> Failures:
+        """Create and complete what begins as a shell; return of that the refused."""
+        types = {o.ref for o in self.state.of(CreatedAsShell)}
+        shells = self._with_needs(types)
+        functions = {n for r in types for n in deferred_needs(self.state[r])}
+        further = self._with_needs(functions) - shells if types else set[Ref]()
+        failed: Failures = {}
+        for found in (shells, further):  # CREATE FUNCTION would make a shell of what is not there
+            failed |= self._create_repeatedly([r for r in refs if r in found])
+        failed |= self._complete([r for r in refs if r in shells and r not in failed])
+        return {r: e for r, e in failed.items() if r in self.created}
+
+    def _with_needs(self, start: Iterable[Ref]) -> set[Ref]:
+        """Return objects of the state with all that they need."""
+        found, waiting = set[Ref](), [*start]
+        while waiting:
+            ref = waiting.pop()
+            if ref not in found and ref in self.state:
+                found.add(ref)
+                waiting += self.state.needs(ref)
+        return found
 
     def _firing(self, refs: Sequence[Ref]) -> list[Ref]:
         """Return the event triggers, and what stands on them."""
@@ -137,9 +148,13 @@ class Build:
 
     def _create(self, refs: list[Ref]) -> Failures:
         failed = self._create_repeatedly(refs)
-        deferred = [r for r in refs if deferred_needs(self.state[r]) and r not in failed]
-        return failed | self._each(
-            deferred, lambda r: deferred_statements(self.state[r], None, self.context)
+        return failed | self._complete([r for r in refs if r not in failed])
+
+    def _complete(self, refs: Sequence[Ref]) -> Failures:
+        """Define the deferred parts."""
+        return self._each(
+            [r for r in refs if deferred_needs(self.state[r])],
+            lambda r: deferred_statements(self.state[r], None, self.context),
         )
 
     def _create_repeatedly(self, refs: list[Ref]) -> Failures:

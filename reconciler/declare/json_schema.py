@@ -278,7 +278,7 @@ def _entry(kind: type[Object], mapping: Schema, sections: Schema) -> Schema:
         {"type": _SHORT_FORMS[form], "allOf": [properties[key]]}
         for form, key in short_forms(kind).items()
     ]
-    if not kind.parent_kinds and not _needs_keys(mapping):
+    if not (kind.parent_kinds or kind.exactly_one or _needs_keys(mapping)):
         alternatives.append({"type": "null"})
     return {"anyOf": [full, *alternatives]} if alternatives else full
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from reconciler.errors import SettingsError
 from reconciler.introspect.attempts import ObjectsChanged, read_until_steady
-from reconciler.introspect.catalogs import ADDRESSES, OBJECTS
+from reconciler.introspect.catalogs import OBJECTS
 from reconciler.introspect.default_path import default_path
 from reconciler.introspect.objects import Address, read_objects
 from reconciler.introspect.partitions import (
@@ -35,7 +35,6 @@ from reconciler.model.owned import owner_of
 from reconciler.model.privileges import Grants
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
-from reconciler.server.base_types import BaseType
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import (
     Connection,
@@ -44,7 +43,6 @@ from reconciler.server.connection import (
     tuples,
 )
 from reconciler.server.one_snapshot import one_snapshot
-from reconciler.server.plans_kept import plans_kept
 from reconciler.server.tablespaces import Tablespaces
 
 
@@ -93,7 +91,7 @@ def introspect(
     """
     server = server_of(connection)
     if standing_for is not None:
-        with plans_kept(connection), one_snapshot(connection):
+        with one_snapshot(connection):
             return _read(connection, server.standing_for(standing_for))
     live = read_until_steady(partial(_read_steadily, connection, server))
     return _for_role(connection, live, role) if role else live
@@ -126,8 +124,11 @@ def _read_steadily(connection: Connection, server: Server) -> Snapshot:
         catalogued = tuples(connection, OBJECTS)
         found = _read(connection, server)
         path = default_path(connection)
-    before = {(classid, objid) for classid, objid, _ in catalogued}
-    if gone := before.difference(tuples(connection, ADDRESSES)):
+    before, after = (
+        {(classid, objid) for classid, objid, _ in listed}
+        for listed in (catalogued, tuples(connection, OBJECTS))
+    )
+    if gone := before - after:
         names = sorted(str(found.addresses.get((*address, 0), "")) for address in gone)
         raise ObjectsChanged(", ".join(name for name in names if name))
     context = replace(found.context, default_path=path)
@@ -158,7 +159,6 @@ def _read(connection: Connection, server: Server) -> Snapshot:
             local_and_inherited_not_null(connection, objects) if has_children else {}
         ),
         relation_names=frozenset(names),
-        base_types=frozenset(BaseType(*found) for found in facts["base_types"]),
         hidden_options=_hidden_options(objects),
         initial={} if DEFAULT_PRIVILEGES in found.empty else _initial_grants(connection, None),
     )

@@ -6,7 +6,7 @@ OIDs below 16384 belong to objects that initdb creates.
 from __future__ import annotations
 
 from reconciler.kinds import KINDS
-from reconciler.model.catalog_sql import LABEL_OID, acl_grants, managed
+from reconciler.model.catalog_sql import LABEL_OID, acl_grants
 from reconciler.server.parameters import KEPT
 
 COMMENTS = """
@@ -132,12 +132,6 @@ SERVER_FACTS = f"""
            ARRAY(SELECT nspname::text FROM pg_namespace) AS schemas,
            ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> 'plpgsql') AS extensions,
            ARRAY(SELECT name::text FROM pg_available_extensions) AS available,
-           ARRAY(SELECT ARRAY[n.nspname::text, t.typname::text, t.typstorage::text,
-                              (t.typcollation <> 0)::text, t.typcategory::text,
-                              t.typispreferred::text, t.typdelim::text]
-                 FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
-                 WHERE t.oid >= 16384 AND t.typtype = 'b' AND t.typinput <> 'array_in'::regproc
-                       AND {managed("pg_type", "t.oid", "n.nspname")}) AS base_types,
            ARRAY(SELECT name || ' = ' || setting FROM pg_settings
                  WHERE name IN ({", ".join(f"'{name}'" for name in KEPT)}) AND source IN
                      ('global', 'database', 'user', 'database user', 'client')

@@ -12,7 +12,7 @@ from functools import reduce
 from reconciler.kinds import KINDS
 from reconciler.model.kept_off_scratch import NOTHING, KeptOffScratch
 from reconciler.model.object import Object
-from reconciler.model.on_scratch import FilledByQuery
+from reconciler.model.on_scratch import FilledByQuery, StoodInFor
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 
@@ -32,11 +32,14 @@ def unfilled(sql: str, kind: str) -> str:
 def filled_as(found: State, expected: Mapping[Ref, Object]) -> State:
     """Return a state of scratch, with objects as filled as the same objects in `expected`.
 
-    Objects that are never made on scratch are those of `expected`.
+    Objects that are never made on scratch are those of `expected`. Of stand-ins the originals are
+    returned.
     """
     filled: dict[Ref, Object] = {r: o for r, o in expected.items() if isinstance(o, KeptOffScratch)}
     for ref, obj in found.objects.items():
         other = expected.get(ref)
         if isinstance(obj, FilledByQuery) and isinstance(other, FilledByQuery):
             filled[ref] = obj.filled_as(other)
+        elif isinstance(obj, StoodInFor):
+            filled[ref] = obj.original(other)
     return replace(found, objects={**found.objects, **filled})

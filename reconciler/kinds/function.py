@@ -23,6 +23,7 @@ from reconciler.model.clauses import (
     fragments_in,
 )
 from reconciler.model.declared import Overloaded, split_arguments
+from reconciler.model.native_code import SYMBOL_LANGUAGES, NativeCode
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.on_scratch import RunsBody
 from reconciler.model.owned import Granted
@@ -38,7 +39,6 @@ from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, Row
 from reconciler.sql import compose, joined, literal, name, raw, text
 
-SYMBOL_LANGUAGES = frozenset({"c", "internal"})  # the body is the name of a C function
 _TABLE = re.compile(r"\s*table\b", re.I)
 _OUT = re.compile(r"(?<![\w\"$])(IN)?OUT(?![\w\"$])", re.I)  # the mode of an argument
 _PREFIXES = {"in": "", "out": "OUT ", "inout": "INOUT ", "variadic": "VARIADIC "}
@@ -65,7 +65,7 @@ _COMMON_COLUMNS = f"""
           ORDER BY o) AS transform"""
 
 
-class Routine(DecidesAccess, Overloaded, RunsBody, Granted):
+class Routine(DecidesAccess, Overloaded, NativeCode, RunsBody, Granted):
     """A function or procedure; the YAML key is the name with the arguments."""
 
     shared_namespace: ClassVar[str] = "routine"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from functools import cache, lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from reconciler.lint.tree import Node, parse
 from reconciler.sql import compose, name, raw, text
 
-SUPERUSER, BYPASSRLS = "superuser", "bypassrls"
 PUBLIC = ""  # the role in `grants` and `roles`
 VIEW, MATERIALIZED, TABLES = "v", "m", ("r", "p")
 _TRUE = {"on", "1", "t", "tr", "tru", "true", "y", "ye", "yes"}  # of parse_bool() in PostgreSQL
 
 
-class Relation(NamedTuple):
+@dataclass(frozen=True)
+class Relation:
     """A table, partitioned table, view, materialized view or foreign table."""
 
     oid: int
@@ -30,7 +31,7 @@ class Relation(NamedTuple):
     partition_keys: Sequence[int] | None  # numbers of columns, 0 for an expression
     grants: Sequence[str]
 
-    @property
+    @cached_property
     def sql(self) -> str:
         """The qualified name in SQL."""
         return text(name(self.schema, self.name))
@@ -46,34 +47,17 @@ class Relation(NamedTuple):
         values = dict(option.lower().split("=", 1) for option in self.options)
         return values.get("security_invoker", "off") in _TRUE
 
-    @property
-    def grantees(self) -> Set[str]:
-        """The roles with a privilege; PUBLIC is ""."""
-        return {role for roles in _by_privilege(tuple(self.grants)).values() for role in roles}
-
-    def granted(self, privilege: str) -> Set[str]:
+    def granted(self, privilege: str) -> set[str]:
         """Return the roles with a privilege; PUBLIC is ""."""
-        return _by_privilege(tuple(self.grants)).get(privilege, frozenset())
+        return self._roles.get(privilege, set())
 
-
-@lru_cache
-def _by_privilege(grants: Sequence[str]) -> Mapping[str, Set[str]]:
-    """Return the roles with each privilege; tables share a few lists of privileges."""
-    found: dict[str, set[str]] = {}
-    for grant in grants:
-        role, _, privilege = grant.rpartition("=")
-        found.setdefault(privilege, set()).add(role)
-    return found
-
-
-class Powerful(NamedTuple):
-    """A role that is declared, or that no policy binds; `attributes` are why."""
-
-    oid: int
-    name: str
-    attributes: Sequence[str]
-    may_log_in: bool
-    is_owner: bool
+    @cached_property
+    def _roles(self) -> Mapping[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for grant in self.grants:
+            role, _, privilege = grant.rpartition("=")
+            found.setdefault(privilege, set()).add(role)
+        return found
 
 
 class Column(NamedTuple):
@@ -89,7 +73,8 @@ class Column(NamedTuple):
     json_default: str | None
 
 
-class Index(NamedTuple):
+@dataclass(frozen=True)
+class Index:
     """An index; a key of 0 is an expression.
 
     Only an index of expressions or of some rows has a `definition`, the former also `types`.
@@ -97,6 +82,7 @@ class Index(NamedTuple):
 
     oid: int
     relation: int
+    schema: str
     name: str
     is_unique: bool
     is_primary: bool
@@ -116,31 +102,31 @@ class Index(NamedTuple):
     types: Sequence[str]
     is_needed: bool
     is_partition: bool
-    schema: str
 
-    @property
+    @cached_property
     def sql(self) -> str:
         """The qualified name in SQL."""
         return text(name(self.schema, self.name))
 
-    @property
+    @cached_property
     def purpose(self) -> tuple[object, ...]:
         """The method, the keys and the condition: indexes that share these serve one purpose."""
-        conditions = (self.shown_expressions, self.shown_predicate)
-        return self.keys, self.method, self.classes, self.collations, self.options, conditions
+        keys = (self.method, self.keys, self.classes, self.collations, self.options)
+        return (*map(str, keys), self.shown_expressions, self.shown_predicate)
 
-    @property
+    @cached_property
     def trees(self) -> Sequence[Node]:
         """The parsed expressions among the keys."""
         return parse(self.expressions)
 
-    @property
+    @cached_property
     def predicates(self) -> Sequence[Node]:
         """The parsed predicate; several are joined by AND."""
         return parse(self.predicate)
 
 
-class Constraint(NamedTuple):
+@dataclass(frozen=True)
+class Constraint:
     """A check, foreign key, primary key or unique constraint."""
 
     oid: int
@@ -154,13 +140,14 @@ class Constraint(NamedTuple):
     shown: str | None
     is_inherited: bool
 
-    @property
+    @cached_property
     def tree(self) -> Sequence[Node]:
         """The parsed condition of a check."""
         return parse(self.condition)
 
 
-class Policy(NamedTuple):
+@dataclass(frozen=True)
+class Policy:
     """A row security policy; `command` is pg_policy.polcmd."""
 
     oid: int
@@ -174,12 +161,12 @@ class Policy(NamedTuple):
     shown_visible: str | None
     shown_written: str | None
 
-    @property
+    @cached_property
     def using(self) -> Sequence[Node]:
         """The parsed USING condition."""
         return parse(self.visible)
 
-    @property
+    @cached_property
     def check(self) -> Sequence[Node]:
         """The parsed WITH CHECK condition."""
         return parse(self.written)
@@ -191,7 +178,8 @@ class Policy(NamedTuple):
         yield from (("check", tree) for tree in self.check)
 
 
-class Routine(NamedTuple):
+@dataclass(frozen=True)
+class Routine:
     """A function or procedure of users."""
 
     oid: int
@@ -213,7 +201,7 @@ class Routine(NamedTuple):
     takes_only: bool
     grants: Sequence[str]
 
-    @property
+    @cached_property
     def sql(self) -> str:
         """The routine in ALTER and GRANT: `FUNCTION public.f(n integer)`."""
         word = "PROCEDURE" if self.kind == "p" else "FUNCTION"
@@ -230,13 +218,14 @@ class Routine(NamedTuple):
         """Whether SET search_path belongs to it."""
         return any(s.startswith("search_path=") for s in self.settings)
 
-    @property
+    @cached_property
     def trees(self) -> Sequence[Node]:
         """The parsed body, if it is SQL-standard."""
         return parse(self.tree)
 
 
-class Called(NamedTuple):
+@dataclass(frozen=True)
+class Called:
     """A function that a parsed form names, perhaps of the system."""
 
     oid: int
@@ -258,7 +247,8 @@ class Called(NamedTuple):
         return text(name(self.schema, self.name)) + "()"
 
 
-class OwnedSequence(NamedTuple):
+@dataclass(frozen=True)
+class OwnedSequence:
     """A sequence that a column owns."""
 
     oid: int
@@ -272,13 +262,14 @@ class OwnedSequence(NamedTuple):
     column_type: str
     cycles: bool
 
-    @property
+    @cached_property
     def sql(self) -> str:
         """The qualified name in SQL."""
         return text(name(self.schema, self.name))
 
 
-class Extension(NamedTuple):
+@dataclass(frozen=True)
+class Extension:
     """An extension."""
 
     oid: int
@@ -287,7 +278,8 @@ class Extension(NamedTuple):
     is_relocatable: bool
 
 
-class Unused(NamedTuple):
+@dataclass(frozen=True)
+class Unused:
     """An index without a scan in the statistics, which no constraint needs."""
 
     oid: int
@@ -295,7 +287,8 @@ class Unused(NamedTuple):
     bytes: int
 
 
-class Size(NamedTuple):
+@dataclass(frozen=True)
+class Size:
     """A table's size; `width` is the average bytes of a row, None before ANALYZE."""
 
     oid: int

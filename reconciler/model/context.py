@@ -19,7 +19,6 @@ from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.replication import Replication
 from reconciler.model.statement import Statement
-from reconciler.server.base_types import BaseType
 from reconciler.server.capabilities import Server
 from reconciler.server.parameters import SEARCH_PATH
 from reconciler.server.tablespaces import Tablespaces
@@ -46,7 +45,6 @@ class PlanningContext:
     partition_copies              the target's copies of indexes and constraints on partitions
     default_partition_names       names of the same copies in a database created from nothing
     relation_names                (schema, name) of every relation
-    base_types                    of the target, which scratch imitates
     hidden_options                names of the options of foreign data with values that are not read
     shared_constraint_names       names that constraints of several objects have, or had: they are
                                   spelled out, because PostgreSQL would choose others
@@ -90,7 +88,6 @@ class PlanningContext:
         default_factory=dict[Ref, Mapping[Ref, PartitionCopy]]
     )
     relation_names: Set[tuple[str, str]] = frozenset()
-    base_types: Set[BaseType] = frozenset()
     hidden_options: Mapping[Ref, Sequence[str]] = field(default_factory=dict[Ref, Sequence[str]])
     shared_constraint_names: Set[tuple[str, str]] = frozenset()
     partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])

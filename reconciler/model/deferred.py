@@ -43,6 +43,18 @@ class Deferred(Object):
         return undoable(self.define_deferred(old, context), undo)
 
 
+class CreatedAsShell(Deferred):
+    """An object created as a shell, and completed by its deferred part: a base type.
+
+    Until then only what the deferred part needs may use it. Its functions that use it are dropped
+    together with it, since neither can be dropped alone.
+    """
+
+    def unproven(self) -> Iterable[str]:
+        """Yield what a proof on scratch leaves open, as clauses about the object."""
+        raise NotImplementedError
+
+
 def deferred_statements(
     obj: Object, old: Object | None, context: PlanningContext
 ) -> list[Statement]:

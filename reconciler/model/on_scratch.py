@@ -59,6 +59,14 @@ class StoresResult(Object):
         raise NotImplementedError
 
 
+class StoodInFor(Object):
+    """An object for which scratch may have a stand-in: a function in C, a base type."""
+
+    def original(self, expected: Object | None) -> Self:
+        """Return the object itself, read back from a stand-in; `expected` was put in, if known."""
+        raise NotImplementedError
+
+
 class Companion(Object):
     """An object that PostgreSQL may create together with others: an extension with its schema."""
 

@@ -16,7 +16,7 @@ from reconciler.sql import split_commas
 PROBE = "reconcile_probe"  # the name of temporary objects on a scratch server
 _DEFAULT = re.compile(r"""((?:"(?:""|[^"])*"|[^"'=])*?)(?:\s+default\b|\s*:?=).*""", re.I | re.S)
 # Some types are refused by every language but `internal`, which an ordinary role may not use.
-_BODIES = ("LANGUAGE plpgsql AS ''", "LANGUAGE internal AS 'int4in'")
+_BODIES = ("LANGUAGE plpgsql AS ''", "LANGUAGE internal AS 'any_out'")
 _RESULTS = ("RETURNS void", "")  # without one if an OUT argument determines the result
 _UNFIT = frozenset({"42P13", "0A000"})  # invalid_function_definition, feature_not_supported
 _FOUND = f"""

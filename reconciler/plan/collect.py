@@ -24,6 +24,7 @@ from reconciler.model.suspension import free_name, restore, restored, suspend
 from reconciler.plan.deferred import collect_deferred_parts
 from reconciler.plan.operations import Operation, Operations, Rebinding
 from reconciler.plan.recreate import cyclic_foreign_keys, recreation_of, unswappable
+from reconciler.plan.shells import goes_with, going_with, require_replaceable
 
 
 def collect_operations(
@@ -87,6 +88,7 @@ def _decide_recreation(operations: Operations, changes: Sequence[Change]) -> Non
     live, desired = operations.live, operations.desired
     altered = [c for c in changes if c.live]
     found = operations.recreation = recreation_of(altered, live, desired, operations.context)
+    require_replaceable(found, live, desired)
     context = replace(operations.context, shadows=found.shadows)
     for ref in found.recreated.keys() & desired.objects.keys():
         operations.reused |= reuses(desired[ref], live[ref], context)
@@ -179,6 +181,9 @@ def _drop(operations: Operations, ref: Ref, root: Ref | None = None) -> None:
     if table is not None and table in operations.dropped and ref not in operations.dropped_alone:
         operations.part_of[Operation.drop(ref)] = Operation.drop(table)
         return
+    for owner in goes_with(operations, ref):
+        operations.part_of[Operation.drop(ref)] = Operation.drop(owner)
+        return
     obj, lost = operations.live[ref], _lost_with(operations, ref)
     statements = obj.drop(operations.context, lost, online=root is None)
     operations.add(Operation.drop(ref), "drop", statements, _unit(operations, obj, root))
@@ -190,6 +195,7 @@ def _lost_with(operations: Operations, ref: Ref) -> list[Object]:
     return [
         *(o for o in live.objects_on(ref) if o.ref in dropped and o.ref not in alone),
         *(o for o in live.overriding(ref) if o.ref.on not in dropped),
+        *(live[r] for r in going_with(operations, ref)),
     ]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Set
 
 from reconciler.model.deferred import (
+    CreatedAsShell,
     deferred_needs,
     deferred_on,
     deferred_statements,
@@ -22,6 +23,7 @@ from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.plan.operations import Operation, Operations
+from reconciler.plan.shells import complete_in_undo, undo_with_completion
 
 
 def collect_deferred_parts(operations: Operations) -> None:
@@ -35,6 +37,9 @@ def collect_deferred_parts(operations: Operations) -> None:
         lost = {
             n for n, owner in operations.deferred_needs(obj).items() if _is_lost(operations, owner)
         }
+        if isinstance(obj, CreatedAsShell):
+            complete_in_undo(operations, obj, lost)
+            continue
         for needed in sorted(lost, key=lambda r: r.order):
             if operations.swaps_names(owner := operations.deferred_needs(obj)[needed]):
                 _follow_swap(operations, obj, needed, owner)
@@ -45,6 +50,7 @@ def collect_deferred_parts(operations: Operations) -> None:
         _define_in_undo(operations, obj)
         if lost and Operation.post_create(obj.ref) not in operations.statements:
             _define(operations, obj.ref)
+    undo_with_completion(operations)
 
 
 def _follow_swap(operations: Operations, obj: Object, needed: Ref, owner: Ref) -> None:

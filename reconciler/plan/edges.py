@@ -119,6 +119,17 @@ RULES = (
         phases.define_deferred_part_last,
     ),
     Rule(
+        "complete shell before use",
+        "A base type is completed, or gets functions, before its dependents are created because "
+        "nothing but its own functions may use a shell type.",
+        phases.complete_shell_before_use,
+    ),
+    Rule(
+        "drop type before its functions",
+        "A base type is dropped before its functions because it depends on them.",
+        phases.drop_type_before_its_functions,
+    ),
+    Rule(
         "drop after deferred part",
         "A deferred part is defined anew before the old needed object is dropped because "
         "PostgreSQL would drop the whole object with that.",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.introspect.unfilled import unfilled
 from reconciler.kinds import KINDS
+from reconciler.model.deferred import CreatedAsShell
 from reconciler.model.kept_off_scratch import KeptOffScratch
 from reconciler.model.markers import FiresOnDdl
 from reconciler.model.object import Object
@@ -16,12 +17,18 @@ from reconciler.server.scratch import Scratch
 
 def unproven_by_steps(steps: Iterable[Step], objects: Iterable[Object]) -> Iterator[str]:
     """Yield what is different on scratch for the steps of a plan; `objects` are all objects."""
+    steps, objects = [*steps], [*objects]
     reasons = dict.fromkeys(
         f"{s.kind.replace('_', ' ')} {s.identity} {_left_open(s)}"
         for s in steps
         if any(unfilled(sql, s.kind) != sql for sql in (s.sql, *s.undo))
     )
     yield from reasons
+    changed = {(s.kind, s.identity) for s in steps if s.action != "drop"}
+    for obj in objects:
+        if isinstance(obj, CreatedAsShell) and (obj.ref.kind, obj.ref.identity) in changed:
+            kind = obj.ref.kind.replace("_", " ")
+            yield from (f"{kind} {obj.ref.identity} {left_open}" for left_open in obj.unproven())
     if any(isinstance(o, FiresOnDdl) for o in objects):
         yield "event triggers let the steps pass: on scratch none fires"
 

@@ -1,73 +1,180 @@
-"""Stand in for the base types of a target on a scratch server.
+"""Stand in for base types and their functions on a scratch server.
 
-The functions of a base type are native code, which does not run on scratch: a stand-in stores text.
-Columns, attributes and arguments of the type have the same name there, and values stay as written.
+The functions of a base type are native code, which does not run on scratch, nor is its library
+there. A stand-in of the type stores text, which its input function reads as it stands; any other
+function of native code over the type has its signature and fails when it is called. What the
+function is by itself is kept in a setting of the stand-in.
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
+import json
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from reconciler.server.connection import Connection, rows, run_sql
-from reconciler.server.elevation import administrator_of
-from reconciler.sql import compose, literal, name, raw, text
+from reconciler.errors import StatementFailed
+from reconciler.server.connection import Connection, rows
+from reconciler.sql import compose, literal, raw, text
 
-SCHEMA = "pg_reconcile"  # outside all that is read and compared
-_EXISTS = """
-    SELECT t.oid FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
-    WHERE n.nspname = %s AND t.typname = %s"""
-_STORAGE = {"p": "plain", "x": "extended", "e": "external", "m": "main"}
+_SUBSCRIPT = "pg_reconcile.subscript"
+ORIGINAL = "pg_reconcile.original"  # the setting of a stand-in
+_FUNCTION = re.compile(
+    r"(?P<head>CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) .*\n)LANGUAGE (?P<name>c|internal)"
+    r"\n(?P<attributes>.*)AS (?:'(?P<library>(?:[^']|'')*)', '(?P<symbol>(?:[^']|'')*)'"
+    r"|(?P<tag>\$function_*\$)(?P<body>.*)(?P=tag))\Z",
+    re.DOTALL,
+)
+_TYPE = re.compile(
+    r"(?P<head>(?P<verb>CREATE|ALTER) TYPE .*? \()\n {4}(?P<options>[A-Z_]+ = .*)\n\)\Z", re.DOTALL
+)
+_BETWEEN = re.compile(r",\n {4}(?=[A-Z_]+ = )")
+# Options that would let PostgreSQL take the text of a stand-in for something else
+_OMITTED = ("INTERNALLENGTH", "PASSEDBYVALUE", "ALIGNMENT", "ANALYZE", "SUBSCRIPT")
+_LAST = ",\n    DEFAULT = "  # whatever follows is a literal
+
+_FAILURE = "cannot display a value of type any"  # of any_out()
+_SHELLS = (
+    "SELECT oid::pg_catalog.regtype::text AS name FROM pg_catalog.pg_type WHERE NOT typisdefined"
+)
+
+# Made in template1. `owns` are base types that are no members of extensions, and shells.
+TEMPLATE = r"""
+CREATE FUNCTION pg_reconcile.subscript(internal) RETURNS internal
+LANGUAGE internal IMMUTABLE STRICT AS 'any_out'; -- which fails, whatever it is called with
+
+CREATE VIEW pg_reconcile.base_type AS
+    SELECT t.* FROM pg_catalog.pg_type AS t
+    WHERE t.oid >= 16384 AND NOT pg_reconcile.is_member('pg_catalog.pg_type', t.oid)
+          AND (t.typtype = 'b' AND t.typinput <> 'pg_catalog.array_in'::regproc
+               OR NOT t.typisdefined);
+
+-- What a function of native code does on scratch, by what it does for a type
+CREATE FUNCTION pg_reconcile.stand_in_code(routine oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT CASE routine WHEN t.typinput THEN 'textin'
+                                         WHEN t.typoutput THEN 'textout'
+                                         WHEN t.typreceive THEN 'textrecv'
+                                         WHEN t.typsend THEN 'textsend'
+                                         WHEN t.typmodin THEN 'varchartypmodin'
+                                         ELSE 'varchartypmodout' END
+                     FROM pg_reconcile.base_type AS t
+                     WHERE routine IN (t.typinput, t.typoutput, t.typreceive, t.typsend,
+                                       t.typmodin, t.typmodout) LIMIT 1), 'any_out')
+$$;
+
+-- Native code may stand in where it has a base type, or pseudo-types of which SQL has no values
+CREATE FUNCTION pg_reconcile.stands_in(routine oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM pg_proc AS p
+        CROSS JOIN LATERAL unnest(p.proargtypes::oid[] || p.prorettype) AS used(type)
+        JOIN pg_type AS t ON t.oid = used.type
+        WHERE p.oid = routine AND p.prolang = 12 -- internal
+              AND p.prosrc = pg_reconcile.stand_in_code(p.oid)
+              AND (p.prosrc = 'any_out' OR p.proconfig::text LIKE '%pg_reconcile.original=%')
+              AND (t.oid IN ('internal'::regtype, 'cstring'::regtype, 'cstring[]'::regtype,
+                            '"any"'::regtype)
+                   OR EXISTS (SELECT FROM pg_reconcile.base_type AS b
+                              WHERE b.oid IN (t.oid, t.typelem))))
+$$;
+
+CREATE FUNCTION pg_reconcile.confine_base_types() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    object text;
+BEGIN
+    UPDATE pg_proc AS p SET prosrc = pg_reconcile.stand_in_code(p.oid)
+    WHERE p.prolang = 12 AND p.proconfig::text LIKE '%pg_reconcile.original=%'
+          AND p.prosrc <> pg_reconcile.stand_in_code(p.oid);
+    SELECT t.oid::regtype INTO object FROM pg_reconcile.base_type AS t
+    WHERE t.typisdefined
+          AND (t.typlen <> -1 OR t.typbyval OR t.typanalyze <> 0
+               OR t.typsubscript NOT IN (0, 'pg_reconcile.subscript'::regproc)
+               OR EXISTS (SELECT FROM pg_proc AS p
+                          WHERE p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend)
+                                AND NOT pg_reconcile.stands_in(p.oid)))
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE insufficient_privilege
+            USING MESSAGE = format('%s is a base type that would run native code', object);
+    END IF;
+END $$;
+"""
 
 
-class BaseType(NamedTuple):
-    """A base type of a target: what of it shows in other objects, as pg_type has it, in text."""
+class Original(NamedTuple):
+    """What a function is for which there is a stand-in; `library` is None if it is internal."""
 
-    schema: str
-    name: str
-    storage: str
-    is_collatable: str
-    category: str
-    is_preferred: str
-    delimiter: str
+    language: str
+    body: str
+    library: str | None
 
-    def commands(self, owner: str) -> list[str]:
-        """Return the commands of a superuser that create the stand-in."""
-        digest = sha256(f"{self.schema}.{self.name}".encode()).hexdigest()[:16]
-        own, read, write = (
-            name(*parts)
-            for parts in (self[:2], (SCHEMA, f"in_{digest}"), (SCHEMA, f"out_{digest}"))
+
+@contextmanager
+def explained() -> Generator[None]:
+    """Say what was called where PostgreSQL runs the code of a stand-in; raises StatementFailed."""
+    try:
+        yield
+    except StatementFailed as error:
+        if error.message != _FAILURE:
+            raise
+        raise StatementFailed(
+            "it calls a function in C or internal over a base type, which does not run on scratch",
+            hint="--scratch URL names a server of yours that has the function's library",
+            sqlstate=error.sqlstate,
+            sql=error.sql,
+        ) from error
+
+
+@contextmanager
+def shells_not_made(connection: Connection) -> Generator[None]:
+    """Raise StatementFailed if CREATE FUNCTION makes a shell type of a type that is not there."""
+    before = {row["name"] for row in rows(connection, _SHELLS)}
+    yield
+    for name in sorted({row["name"] for row in rows(connection, _SHELLS)} - before):
+        raise StatementFailed(
+            f"type {name} does not exist", hint="declare it in base_types", sqlstate="42704"
         )
-        internal = raw("LANGUAGE internal IMMUTABLE STRICT AS")
-        commands = (
-            compose("CREATE TYPE {}", own),
-            compose("CREATE FUNCTION {}(cstring) RETURNS {} {} 'textin'", read, own, internal),
-            compose("CREATE FUNCTION {}({}) RETURNS cstring {} 'textout'", write, own, internal),
-            compose(
-                "CREATE TYPE {} (INPUT = {}, OUTPUT = {}, STORAGE = {}, COLLATABLE = {},"
-                " CATEGORY = {}, PREFERRED = {}, DELIMITER = {})",
-                own,
-                read,
-                write,
-                raw(_STORAGE[self.storage]),
-                literal(self.is_collatable),
-                literal(self.category),
-                literal(self.is_preferred),
-                literal(self.delimiter),
-            ),
-            compose("ALTER TYPE {} OWNER TO {}", own, owner),
-        )
-        return [text(command) for command in commands]
 
 
-def imitate_base_type(builder: Connection, found: BaseType) -> None:
-    """Create a stand-in for a base type, unless it is there; raises StatementFailed.
+def stand_in_function(statement: str) -> str | None:
+    """Return the statement that makes a stand-in, in place of a function in C or internal."""
+    found = _FUNCTION.match(statement)
+    if found is None:
+        return None
+    in_library = found["library"] is not None
+    original = Original(
+        found["name"],
+        found["symbol"].replace("''", "'") if in_library else found["body"],
+        found["library"].replace("''", "'") if in_library else None,
+    )
+    stand_in = compose(
+        "{}LANGUAGE internal\n{}SET {} TO {}\nAS 'any_out'",
+        raw(found["head"]),
+        raw(found["attributes"]),
+        raw(ORIGINAL),
+        literal(json.dumps(original)),
+    )
+    return text(stand_in)
 
-    Only on a server that reconcile has started is there a superuser who may.
-    """
-    administrator = administrator_of(builder)
-    if administrator is None or rows(builder, _EXISTS, [*found[:2]]):
-        return
-    with administrator.transaction():
-        for command in found.commands(builder.info.user):
-            run_sql(administrator, command)
+
+def original_of(settings: Mapping[str, str]) -> Original | None:
+    """Return what the function is by itself, by its settings; None if it is no stand-in."""
+    with suppress(ValueError, TypeError):
+        return Original(*json.loads(settings.get(ORIGINAL, "null")))
+    return None
+
+
+def with_stand_in_type(statement: str) -> str:
+    """Return CREATE TYPE or ALTER TYPE … SET for a stand-in; another statement unchanged."""
+    found = _TYPE.match(statement)
+    if found is None:
+        return statement
+    before, last, default = found["options"].partition(_LAST)
+    options = [o for o in _BETWEEN.split(before) if not o.startswith(_OMITTED)]
+    if any(o.startswith("ELEMENT") for o in options):
+        options.append(f"SUBSCRIPT = {_SUBSCRIPT}")
+    kept = ",\n    ".join(options)
+    return f"{found['head']}\n    {kept}{last}{default}\n)" if kept else "SELECT"

@@ -16,12 +16,13 @@ from contextlib import suppress
 from weakref import WeakKeyDictionary
 
 from reconciler.errors import StatementFailed
+from reconciler.server import base_types
 from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.sql import compose, joined, literal, text
 
 INSUFFICIENT_PRIVILEGE = "42501"
 # an aggregate's state of type internal is refused as an invalid definition to all but superusers
-INVALID_DEFINITION = "42P13"
+INVALID_DEFINITION, UNDEFINED_FILE = "42P13", "58P01"
 # Roles that TEMPLATE makes: the owner of what no builder may call in an extension, and the owner of
 # all databases. All owners of objects are members of it, for objects in the schema public.
 NO_ONE, OWNERS = "reconcile_no_one", "reconcile_owners"
@@ -38,7 +39,7 @@ _INERT = re.compile(
     r"(?:CREATE|ALTER|DROP) (?:ACCESS METHOD|CAST|EVENT TRIGGER|EXTENSION|(?:TRUSTED )?LANGUAGE"
     r"|OPERATOR|TEXT SEARCH PARSER|TEXT SEARCH TEMPLATE|TRANSFORM) |CREATE OR REPLACE TRANSFORM "
     r"|COMMENT ON (?:ACCESS METHOD|CAST|EXTENSION|TEXT SEARCH|TRANSFORM) |SECURITY LABEL "
-    rf"|CREATE TYPE {_QUALIFIED}\Z"
+    rf"|CREATE TYPE {_QUALIFIED}(?:\Z| \(\n    INPUT = )|ALTER TYPE {_QUALIFIED} SET \("
     r"|(?:CREATE|ALTER) PUBLICATION (?!(?s:.*) WHERE )"
     r"|CREATE FOREIGN DATA WRAPPER (?!(?s:.*) VALIDATOR )"
     r"|ALTER FOREIGN DATA WRAPPER (?!(?s:.*) OPTIONS )"
@@ -51,8 +52,7 @@ _ANALYSED = re.compile(
     r"(?:CREATE|CREATE OR REPLACE|ALTER) (?:FUNCTION|PROCEDURE|AGGREGATE|PUBLICATION"
     r"|FOREIGN DATA WRAPPER|SERVER|USER MAPPING) "
 )
-# Made in template1, by a superuser that nobody knows, before the server has run for the first time.
-TEMPLATE = r"""
+_TEMPLATE = r"""
 DROP SCHEMA public;
 
 CREATE SCHEMA pg_reconcile;
@@ -110,6 +110,7 @@ BEGIN
     END LOOP;
     IF made_code THEN
         PERFORM pg_reconcile.confine_extensions();
+        PERFORM pg_reconcile.confine_base_types();
         PERFORM pg_reconcile.refuse_foreign_code();
     END IF;
 END $$;
@@ -156,7 +157,8 @@ BEGIN
     SELECT p.oid::regprocedure INTO object
     FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
     WHERE p.oid >= 16384 AND l.lanname IN ('c', 'internal') AND p.prokind <> 'a'
-          AND p.pronamespace <> 'pg_reconcile'::regnamespace -- of stand-ins for base types
+          AND p.pronamespace <> 'pg_reconcile'::regnamespace
+          AND NOT pg_reconcile.stands_in(p.oid)
           AND NOT EXISTS (SELECT FROM pg_depend -- of an extension, or the constructor of a range
                           WHERE classid = 'pg_proc'::regclass AND objid = p.oid
                                 AND deptype IN ('e', 'i'))
@@ -231,8 +233,10 @@ CREATE OR REPLACE VIEW pg_catalog.pg_user_mappings AS
     LEFT JOIN pg_catalog.pg_authid AS a ON a.oid = u.umuser;
 
 """
+# Made in template1, by a superuser that nobody knows, before the server has run for the first time.
+TEMPLATE = _TEMPLATE + base_types.TEMPLATE
 EVALUATES = "SELECT pg_reconcile.evaluates()"
-_MAKES_CODE = re.compile("EXTENSION|FUNCTION|PROCEDURE|LANGUAGE")
+_MAKES_CODE = re.compile("EXTENSION|FUNCTION|PROCEDURE|LANGUAGE|TYPE")
 WOULD_EVALUATE = (
     "only a superuser may execute this, and declared functions could run meanwhile; --scratch URL"
     " names a server of yours to try it out on"
@@ -249,6 +253,7 @@ Administrator = Callable[[], Connection]  # connects when first called
 _ADMINISTRATORS: WeakKeyDictionary[Connection, Administrator] = WeakKeyDictionary()  # by builder
 
 
+@base_types.explained()
 def run_statement(connection: Connection, statement: str) -> None:
     """Execute one command on a scratch server; raises StatementFailed.
 
@@ -266,7 +271,7 @@ def run_statement(connection: Connection, statement: str) -> None:
     except StatementFailed as error:
         if error.sqlstate not in (INSUFFICIENT_PRIVILEGE, INVALID_DEFINITION):
             raise
-        _run_as_superuser(connection, statement, analysed=analysed, refusal=error)
+        _pass_door(connection, statement, analysed=analysed, refusal=error)
 
 
 def run_at_once(connection: Connection, statements: Iterable[str]) -> None:
@@ -284,6 +289,26 @@ def send_together(connection: Connection, statements: Iterable[str]) -> None:
     for statement, tag in zip(sent, connection.send_together(sent), strict=True):
         if tag in _ENDS:
             raise TransactionEnded(f"{statement} ends its transaction", sql=statement)
+
+
+def _pass_door(
+    connection: Connection, statement: str, *, analysed: bool, refusal: StatementFailed
+) -> None:
+    """Run a command as a superuser, or make a stand-in for native code that may not run here."""
+    stand_in = base_types.stand_in_function(statement)
+    if stand_in is None:
+        statement = base_types.with_stand_in_type(statement)
+        return _run_as_superuser(connection, statement, analysed=analysed, refusal=refusal)
+    with base_types.shells_not_made(connection):
+        try:
+            _run_as_superuser(connection, statement, analysed=analysed, refusal=refusal)
+        except StatementFailed as error:
+            if error.sqlstate not in (INSUFFICIENT_PRIVILEGE, UNDEFINED_FILE):
+                raise
+            try:
+                _run_as_superuser(connection, stand_in, analysed=analysed, refusal=refusal)
+            except StatementFailed:
+                raise error from None
 
 
 def _run_as_superuser(
@@ -324,11 +349,6 @@ def furnish(builder: Connection, administrator: Administrator) -> None:
     """Let a builder's connection run commands of superusers, without event triggers."""
     _ADMINISTRATORS[builder] = administrator
     run_sql(builder, "SELECT pg_reconcile.disable_event_triggers()")
-
-
-def is_builder(connection: Connection) -> bool:
-    """Tell whether a connection is one of a server that this program has started for itself."""
-    return connection in _ADMINISTRATORS
 
 
 def administrator_of(builder: Connection) -> Connection | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.kinds import KINDS
+from reconciler.model.deferred import CreatedAsShell
 from reconciler.model.object import InlinePart
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -42,7 +43,8 @@ def drop_routine_before_altering_types(operations: Operations) -> Iterator[Pair]
     for ref, needed in live_needs(operations):
         if ref.arguments is None or ref in operations.desired:
             continue
-        if operations.drop_of(needed) is None:
+        is_base_type = isinstance(operations.live[needed], CreatedAsShell)  # and keeps its name
+        if operations.drop_of(needed) is None and not is_base_type:
             yield operations.drop_of(ref), operations.create_of(needed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.kinds import KINDS
-from reconciler.model.deferred import deferred_needs
+from reconciler.model.deferred import CreatedAsShell, deferred_needs
 from reconciler.model.global_object import GlobalObject
 from reconciler.model.markers import AppliesLast, FiresOnDdl
 from reconciler.model.partitioned import PartitionedObject
@@ -49,6 +49,23 @@ def define_deferred_part_last(operations: Operations) -> Iterator[Pair]:
         for needed in operations.deferred_needs(desired).values() if desired else ():
             yield operations.drop_of(needed), operation
             yield operations.create_of(needed), operation
+
+
+def complete_shell_before_use(operations: Operations) -> Iterator[Pair]:
+    """Complete a shell, or give a type functions, before all but the type's functions change."""
+    for operation in operations.in_phase(Phase.POST_CREATE):
+        obj = operations.desired.get(operation.ref)
+        if isinstance(obj, CreatedAsShell):
+            dependents = operations.desired.dependents.get(obj.ref, set[Ref]())
+            for ref in dependents - obj.deferred_needs():
+                yield operation, operations.create_of(ref)
+
+
+def drop_type_before_its_functions(operations: Operations) -> Iterator[Pair]:
+    """Drop a type before the functions that the type needs, and that do not go with the type."""
+    for obj in operations.live.of(CreatedAsShell):
+        for needed in obj.deferred_needs():
+            yield operations.drop_of(obj.ref), operations.drop_of(needed)
 
 
 def drop_after_deferred_part(operations: Operations) -> Iterator[Pair]:

@@ -1,0 +1,10 @@
+CREATE TYPE public.base;
+CREATE FUNCTION public.base_in(cstring) RETURNS public.base
+    LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+CREATE FUNCTION public.base_out(public.base) RETURNS cstring
+    LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+CREATE FUNCTION public.base_recv(internal) RETURNS public.base
+    LANGUAGE internal IMMUTABLE STRICT AS 'textrecv';
+CREATE FUNCTION public.base_send(public.base) RETURNS bytea
+    LANGUAGE internal IMMUTABLE STRICT AS 'textsend';
+ALTER TYPE public.base OWNER TO pg_monitor;
