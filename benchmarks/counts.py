@@ -43,7 +43,7 @@ def counting() -> Generator[Counter[str]]:
             known[connection] = parameters.get("fallback_application_name") == APPLICATION
         return known[connection]
 
-    def counted(cursor: psycopg.Cursor[Any], query: Any, *args: Any, **options: Any) -> Any:
+    def counted(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:
         text = query if isinstance(query, str) else ""
         if text == SESSIONS:  # repeated more often by a busy machine
             return execute(cursor, query, *args, **options)
@@ -51,7 +51,8 @@ def counting() -> Generator[Counter[str]]:
         counts[SCRATCH if scratch else TARGET] += 1
         if cursor.connection.info.pipeline_status == PipelineStatus.OFF:
             counts[TRIPS_SCRATCH if scratch else TRIPS_TARGET] += 1
-        counts[READ_SCRATCH if scratch else READ_TARGET] += text == SERVER_FACTS
+        facts = (SERVER_FACTS, f"EXECUTE {cursor.connection.prepared.get(SERVER_FACTS)}")
+        counts[READ_SCRATCH if scratch else READ_TARGET] += text in facts
         counts[DATABASES] += text.startswith("CREATE DATABASE")
         counts[OBJECTS] += scratch and text.startswith("CREATE ")
         return execute(cursor, query, *args, **options)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import stat
 import sys
 import time
@@ -175,6 +174,8 @@ def _content(data: bytes) -> Any:
 
 
 def _write(folder: int, name: str, body: bytes) -> None:
+    import secrets  # noqa: PLC0415 - slow to import
+
     unfinished = _UNFINISHED + secrets.token_hex(8)
     opened = os.open(unfinished, _WRITE, 0o600, dir_fd=folder)
     try:

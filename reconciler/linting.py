@@ -21,6 +21,7 @@ from reconciler.lint.result import LintResult
 from reconciler.lint.rule import Finding, Rule
 from reconciler.lint.rules import all_rules, rules
 from reconciler.lint.settings import LintSettings
+from reconciler.lint.unbound import unbound
 from reconciler.lint.unfilled import unfilled
 from reconciler.model.declared import files
 from reconciler.model.state import Declaration, Scope, State
@@ -84,7 +85,10 @@ def lint_target(job: Lint, connection: Connection) -> LintResult:
 
     def look_at_target(rules: Sequence[Rule]) -> list[Finding]:
         with one_snapshot(connection):
-            return look(Database(connection, job.settings.api_roles), live.addresses, rules)
+            database = Database(
+                connection, job.settings.api_roles, unbound=unbound(job.declaration)
+            )
+            return look(database, live.addresses, rules)
 
     found, notes = _of_desired(job, live, look_at_target)
     unfinished = live.building or live.context.leftovers or live.context.unfinished
@@ -179,13 +183,18 @@ def _built(
     job: Lint, state: State, live: Snapshot, scratch: Scratch
 ) -> tuple[list[Finding], list[str]]:
     """Build a state on scratch, and look at it."""
-    roles = {role for o in state.objects.values() for role in o.roles()}
+    declared = unbound(job.declaration)
+    roles = {*declared, *(role for o in state.objects.values() for role in o.roles())}
     context = live.context
     with scratch.database(roles, context.user, context.tablespaces) as connection:
         failed = Build(connection, state, scratch_context(context, scratch.server), {}).create_all()
         addresses = introspect(connection).addresses
-        declared = unfilled(job.declaration, live.state)
-        database = Database(connection, job.settings.api_roles, declared)
+        database = Database(
+            connection,
+            job.settings.api_roles,
+            unfilled(job.declaration, live.state),
+            declared,
+        )
         found = look(database, addresses, rules(is_measured=False))
     notes = [f"{r} was not looked at: {e.message}" for r, e in failed.items()]
     return found, notes

@@ -14,6 +14,7 @@ from reconciler.lint.look import look
 from reconciler.lint.rule import Finding
 from reconciler.lint.rules import all_rules
 from reconciler.lint.settings import LintSettings
+from reconciler.lint.unbound import unbound
 from reconciler.lint.unfilled import unfilled
 from reconciler.model.context import PlanningContext
 from reconciler.model.default_path import names_in
@@ -49,7 +50,8 @@ def with_findings(
             lacking = _build(around, canonical.desired, context, tried.connection)
             new = unfilled(declaration, live.state)
             rules = [r for r in all_rules().values() if not (r.is_measured or r.is_about_all)]
-            database = Database(tried.connection, settings.api_roles, new)
+            roles = unbound(declaration)
+            database = Database(tried.connection, settings.api_roles, new, roles)
             findings = look(database, tried.found.addresses, rules)
         found = accept(_certain(findings, changed, lacking), declaration, settings).findings
     except (ReconcileError, RecursionError) as error:

@@ -33,14 +33,16 @@ from reconciler.inventory.sources import Sources
 from reconciler.inventory.target import NAME, Target, TimeoutSettings, Value, Variables
 from reconciler.lint.settings import LintSettings
 from reconciler.model.reserved_names import JOURNAL
+from reconciler.project_files import SETTINGS_FILE, STATE_FOLDER
 from reconciler.server.locks import LockPolicy
+from reconciler.server.redaction import is_url
 from reconciler.server.scratch import OWN
 from reconciler.server.trust import without_credentials
 
 if TYPE_CHECKING:
     from reconciler.declare.nodes import Node
 
-FILE = Path("reconcile.yml")
+FILE = SETTINGS_FILE
 KEY = "RECONCILE_PLAN_KEY"  # signs saved plans; never printed
 MIN_KEY = 32  # characters
 EMBEDDED = "embedded"  # the name of the target on a server that reconcile starts itself
@@ -58,7 +60,7 @@ class Settings(TimeoutSettings):
     vars: Variables = Field(default_factory=dict, description="variables of all targets")
     inventory: Sources = Field(default_factory=Sources, description="further targets")
     target: str | None = Field(default=None, description="the target without --target")
-    state: Path = Path("desired_state")
+    state: Path = STATE_FOLDER
     schemas: tuple[str, ...] = ()
     scratch: str = "auto"
     lint: LintSettings = Field(default_factory=LintSettings)
@@ -158,7 +160,7 @@ def read(file: Path = FILE) -> Settings:
 
 
 def _fault(mistake: ErrorDetails) -> Fault:
-    unknown = mistake["type"] == "extra_forbidden"
+    unknown = mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument")
     message = "unknown key" if unknown else mistake["msg"].removeprefix("Value error, ")
     return Fault(mistake["loc"], message)
 
@@ -222,11 +224,6 @@ def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
     sources = (settings,) if target is None else (settings, target)
     variables = settings.variables_of(choice if target is not None else "")
     return ResolvedTarget(url, _lock_policy(*sources), _journal(*sources), variables)
-
-
-def is_url(text: str) -> bool:
-    """Tell whether a target is written as a URL or keyword string, and not by its name."""
-    return "=" in text or "://" in text
 
 
 def _from_file(url: str, title: str) -> str:

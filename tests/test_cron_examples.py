@@ -20,10 +20,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from yaml import safe_load_all
 
 from tests.conftest import ROOT, Database
+from tests.fork_server import program
 from tests.test_webhook import Hook, listening
 
 CRON, KUBERNETES = ROOT / "examples" / "cron", ROOT / "examples" / "kubernetes"
-PROGRAM = Path(sys.executable).parent / "reconcile"
 FOLDERS = ("srv/app/.venv/bin", "etc/reconcile", "var/lib/reconcile", "var/lib/node_exporter")
 Done = subprocess.CompletedProcess[str]
 
@@ -60,7 +60,7 @@ def installed(tmp_path: Path, new_database: Callable[..., Database]) -> Iterator
     database = new_database("CREATE TABLE t (a int); CREATE INDEX i ON t (a)")
     for name in FOLDERS:
         (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "srv/app/.venv/bin/reconcile").symlink_to(PROGRAM)
+    (tmp_path / "srv/app/.venv/bin/reconcile").symlink_to(program())
     (tmp_path / "srv/app/desired_state").mkdir()
     (tmp_path / "srv/app/desired_state/t.yml").write_text(
         "tables: {t: {columns: {a: int}, indexes: {i: {on: [a]}}}}"
@@ -148,7 +148,7 @@ def test_the_container_of_the_cron_job_runs(installed: Installed) -> None:
     (container,) = pod["containers"]
     mounts = {mount["name"] for mount in container["volumeMounts"]}
     assert mounts == {volume["name"] for volume in pod["volumes"]}
-    command = [str(PROGRAM), *map(installed.here, container["args"])]
+    command = [str(program()), *map(installed.here, container["args"])]
     app = installed.root / "srv/app"
     look(installed, lambda: installed.run(command, app, **installed.environment))
     assert "index public.i" in installed.hook.told[0]["text"]
@@ -162,7 +162,7 @@ def test_the_files_of_a_mounted_config_map_are_read(installed: Installed) -> Non
     (mounted / "t.yml").rename(mounted / "..2026/t.yml")
     (mounted / "..data").symlink_to("..2026")
     (mounted / "t.yml").symlink_to("..data/t.yml")
-    command = [str(PROGRAM), *map(installed.here, cron_job()["containers"][0]["args"])]
+    command = [str(program()), *map(installed.here, cron_job()["containers"][0]["args"])]
     look(installed, lambda: installed.run(command, app, **installed.environment))
 
 

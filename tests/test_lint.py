@@ -31,7 +31,10 @@ ROLES = "".join(
 )
 FOUND = re.compile("-- found: (.*)\n")  # all objects that the rule finds in a failing case
 WEEKS = 30 * 86_400.0
-NO_SCHEMA = {"extension-in-public": ("extension citext", "extension pg_trgm")}
+NO_SCHEMA = {
+    "extension-in-public": ("extension citext", "extension pg_trgm"),
+    "role-bypasses-policies": ("role f_", "role p_bypassing_"),
+}
 NO_SQL = {  # rules whose fix is another design, which only a person can write
     "policy-reads-secured-table",
     "view-not-limitable",
@@ -105,6 +108,38 @@ def test_each_rule_finds_its_failing_case_until_it_is_mended(
     assert done.returncode == 0, f"{done.stdout.splitlines()[-1]}\n{done.stderr}"
     findings = _found(database)
     assert [f for r in rules for f in _of(findings, r, "f") if r not in NO_SQL] == []
+
+
+SEVERAL = """
+CREATE TABLE tenant (id int PRIMARY KEY);
+CREATE TABLE o (id int PRIMARY KEY, tenant_id int REFERENCES tenant);
+CREATE TABLE t (id int PRIMARY KEY, tenant_id int REFERENCES tenant, a int REFERENCES o,
+                b int REFERENCES o);
+CREATE TABLE j (a jsonb NOT NULL DEFAULT '{}', b jsonb NOT NULL DEFAULT '[1]',
+                c jsonb NOT NULL DEFAULT '"{}"', d json DEFAULT '"[]"', e jsonb DEFAULT 'null',
+                f jsonb DEFAULT '"it''s"', g jsonb DEFAULT '1', h jsonb DEFAULT 'true',
+                k jsonb DEFAULT '"{not so"',
+                i jsonb DEFAULT to_jsonb('{}'::text[]), j jsonb);
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON t TO authenticated USING (tenant_id = 1);
+"""
+
+
+def test_mends_of_one_rule_fit_each_other_and_the_defaults(
+    new_database: Callable[..., Database],
+) -> None:
+    database = new_database(ROLES + SEVERAL)
+    rules = ("foreign-key-without-tenant", "jsonb-without-check")
+    found = [f for f in _found(database) if f.rule in rules]
+    assert [f.rule for f in found] == [rules[0]] * 2 + [rules[1]] * 11
+    script = "\n".join(finding.fix for finding in found)
+    done = database.psql(f"\\set ON_ERROR_STOP 1\n{script}")
+    assert done.returncode == 0, done.stderr
+    assert [f for f in _found(database) if f.rule in rules] == []
+    unique = "SELECT count(*) FROM pg_index WHERE indrelid = 'o'::regclass"
+    assert database.psql(f"\\pset tuples_only\n{unique}").stdout.split()[-1] == "2"
+    database.run("INSERT INTO j DEFAULT VALUES")
+    database.run("INSERT INTO j (c, d) VALUES ('{}', '[]')")
 
 
 def test_rules_cover_the_rules_of_splinter_that_are_promised() -> None:
@@ -296,6 +331,30 @@ def test_a_target_is_linted_as_the_declaration_leaves_it(
     undeclared = _run("--target", database.url, "--all")
     assert "table public.other: has no primary key [table-without-primary-key]" in undeclared.stdout
     assert "--target" in _run("--all").output
+
+
+def test_a_declared_role_that_no_policy_binds_is_found_until_the_declaration_ends_it(
+    state: Path, prefix: str, each_major: int, new_database: Callable[..., Database]
+) -> None:
+    database = new_database(
+        f"CREATE ROLE {prefix}web LOGIN BYPASSRLS; CREATE TABLE t (id int PRIMARY KEY);"
+        f"ALTER TABLE t ENABLE ROW LEVEL SECURITY; GRANT SELECT ON t TO {prefix}web;"
+        f"CREATE POLICY p ON t TO {prefix}web USING (id > 0)",
+        major=each_major,
+    )
+    for target in ((), ("--target", database.url)):
+        for attributes, expected in (
+            ("login: true, bypassrls: true", "has BYPASSRLS: no policy binds it"),
+            ("superuser: true, bypassrls: true", "has SUPERUSER and BYPASSRLS: no policy binds it"),
+            ("login: true", None),
+        ):
+            state.write_text(f"roles:\n  {prefix}web: {{{attributes}}}")
+            found = json.loads(_run(*target, "--format", "json").stdout)["findings"]
+            assert [(f["message"], f["line"]) for f in found] == [(expected, 2)] * bool(expected)
+    state.unlink()
+    state.parent.rmdir()
+    found = json.loads(_run("--target", database.url, "--all", "--format", "json").stdout)
+    assert [f["rule"] for f in found["findings"]] == ["role-bypasses-policies"]
 
 
 def test_formats_carry_rule_position_and_mend(state: Path) -> None:

@@ -16,6 +16,7 @@ from yaml import safe_load
 
 from tests.api_server import served
 from tests.conftest import ROOT, Database
+from tests.fork_server import program
 from tests.gitlab_api import API, OWN, PROJECT, TOKEN, GitLab
 from tests.roles import DEPLOYER, READER, create_roles, url_of
 from tests.workflow import need_tools
@@ -75,7 +76,7 @@ class Project:
         for name, script in STUBS.items():
             (stubs / name).write_text(f"#!/bin/sh\n{script}\n")
             (stubs / name).chmod(0o755)
-        programs = Path(sys.executable).parent
+        programs = f"{program().parent}:{Path(sys.executable).parent}"
         done = subprocess.run(
             ["bash", "-e", "-o", "pipefail"],
             input="\n".join([*content[job["extends"]]["before_script"], *job["script"]]),

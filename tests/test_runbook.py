@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import ROOT, Database, starting_point
+from tests.fork_server import program
 from tests.test_safety import declare, reconcile
 
 START = "CREATE TABLE public.t (id int, n int)"
@@ -43,9 +43,7 @@ def commands(runbook: str) -> Iterator[Command]:
 
 def run(command: Command, database: Database, folder: Path) -> str:
     """Run a command in sh, in a folder of its own, and compare the exit status."""
-    path = os.pathsep.join(
-        [str(Path(sys.executable).parent), str(database.tools), os.environ["PATH"]]
-    )
+    path = os.pathsep.join([str(program().parent), str(database.tools), os.environ["PATH"]])
     done = subprocess.run(
         ["sh", "-c", command.line],
         cwd=folder,

@@ -16,7 +16,9 @@ import pytest
 from psycopg import conninfo
 
 from reconciler.errors import ReconcileError, ScratchError, StatementFailed
+from reconciler.introspect.introspect import introspect
 from reconciler.server import disposable
+from reconciler.server.capabilities import Server
 from reconciler.server.connection import connect, rows, run_sql, server_of
 from reconciler.server.disposable import Running, scratch_server
 from reconciler.server.installation import embedded_installations
@@ -167,6 +169,34 @@ def test_a_plan_runs_no_program(new_database: Callable[..., Database], tmp_path:
         shown = reconcile("plan", "--target", database.url, "--state", str(state))
         assert not witness.exists()
     assert "permission denied to COPY to or from an external program" in shown.output
+
+
+FORGED = """
+DO $$
+DECLARE own text;
+BEGIN
+    FOR own IN SELECT name FROM pg_prepared_statements LOOP
+        EXECUTE format('DEALLOCATE %1$I; PREPARE %1$I AS SELECT 1 LIMIT 0', own);
+    END LOOP;
+END $$"""
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["DEALLOCATE ALL", "DISCARD ALL", "PREPARE other AS SELECT 1", FORGED],
+    ids=["deallocated", "discarded", "another", "forged"],
+)
+def test_prepared_queries_are_not_forged(script: str) -> None:
+    server = Server(180000)
+    scratch = next(scratches("embedded", "", server, frozenset()))
+    with scratch.database() as connection:
+        run_sql(connection, "CREATE SCHEMA s")
+        before = introspect(connection, server)
+        assert len(connection.prepared) > 5
+        run_sql(connection, "CREATE TABLE s.t (a int)")
+        connection.execute(script.encode())
+        after = introspect(connection, server)
+        assert {"table s.t", "column s.t.a"} == {*map(str, after.state)} - {*map(str, before.state)}
 
 
 # -- which server

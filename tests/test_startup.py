@@ -36,13 +36,13 @@ def test_planning_imports_what_terminals_and_differences_need_only_when_needed()
     assert done.stdout == "[]\n"
 
 
-def test_linting_a_database_imports_neither_kinds_nor_yaml() -> None:
+def test_linting_a_database_imports_neither_kinds_nor_yaml_nor_models() -> None:
     script = (
         "import sys, reconciler.cli.lint\n"
         "from reconciler.report.formats import renderer\n"
         "renderer('lint', 'text')\n"
-        "slow = ('yaml', 'rich', 'deepdiff', 'reconciler.kinds', 'reconciler.plan.plan',"
-        " 'reconciler.pipeline')\n"
+        "slow = ('yaml', 'rich', 'deepdiff', 'pydantic', 'pydantic_core', 'reconciler.kinds',"
+        " 'reconciler.plan.plan', 'reconciler.pipeline', 'reconciler.settings')\n"
         "print([m for m in slow if m in sys.modules])"
     )
     done = subprocess.run(

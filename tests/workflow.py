@@ -20,6 +20,7 @@ import pytest
 from yaml import safe_load
 
 from tests.conftest import ROOT
+from tests.fork_server import program
 from tests.github_api import FORK_ID, REPOSITORY, REPOSITORY_ID, GitHub
 
 OWN = re.compile(r"OWNER/reconcile/(\.github/actions/\w+)@0{40}")
@@ -187,8 +188,7 @@ class _Job:
         """Return a folder with stubs of python3 and pip."""
         stubs = self.temporary / "stubs"
         stubs.mkdir()
-        reconcile = Path(sys.executable).with_name("reconcile")
-        pip = PIP.format(log=self.temporary / "pip.log", reconcile=reconcile)
+        pip = PIP.format(log=self.temporary / "pip.log", reconcile=program())
         for name, script in (("python3", PYTHON), ("pip", pip)):
             (stubs / name).write_text(script)
             (stubs / name).chmod(0o755)

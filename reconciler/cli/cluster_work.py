@@ -18,6 +18,7 @@ from reconciler.cli.targets import NamedTarget
 from reconciler.declare.files import MAX_YAML_SIZE, FileRefused, files_in_folder, yaml_files
 from reconciler.errors import ReconcileError, SettingsError
 from reconciler.rollout.result import ERROR, TargetResult
+from reconciler.server.redaction import is_url
 from reconciler.server.scratch import OWN
 
 SCRATCH = "RECONCILE_SCRATCH"
@@ -26,7 +27,7 @@ SCRATCH = "RECONCILE_SCRATCH"
 def for_workers(work: Work, named: Sequence[NamedTarget]) -> Work:
     """Return the work without URLs, which may hold passwords; raises SettingsError."""
     for target in named:
-        if target.flag is None or settings.is_url(target.flag):
+        if target.flag is None or is_url(target.flag):
             raise SettingsError(
                 f"--executor: target {target.name or 'without a name'} has no name in"
                 " reconcile.yml, by which workers find its URL in their own environment"

@@ -16,7 +16,7 @@ from reconciler.cli.revision import write_revision
 from reconciler.comparing import Comparing, LiveSide, Side, differences
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
-from reconciler.server.redaction import redacted
+from reconciler.server.redaction import is_url, redacted
 
 
 @main.command()
@@ -69,7 +69,7 @@ def diff(
 
 def _side(text: str, file: settings.Settings, opened: ExitStack) -> Side:
     """Return what an argument names; raises SettingsError for nothing."""
-    if settings.is_url(text) or file.find_target(text) or text == settings.EMBEDDED:
+    if is_url(text) or file.find_target(text) or text == settings.EMBEDDED:
         return _database(text, file)
     if Path(text).exists():
         return load(Path(text), variables=file.vars)
@@ -88,4 +88,4 @@ def _database(text: str, file: settings.Settings) -> LiveSide:
 
 
 def _shown(text: str) -> str:
-    return redacted(text) if settings.is_url(text) else text
+    return redacted(text) if is_url(text) else text

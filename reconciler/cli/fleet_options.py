@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from reconciler import settings
 from reconciler.cli.options import Command, Decorator, collected
 from reconciler.cli.targets import HOW_SEVERAL, NamedTarget, TargetsOptions, targets_options
 from reconciler.errors import SettingsError
@@ -24,6 +23,7 @@ from reconciler.fleet.shard import OPTION as SHARD
 from reconciler.rollout.results import OPTION as RESULTS
 from reconciler.rollout.results import VARIABLE as RESULTS_VARIABLE
 from reconciler.rollout.results import ResultsTable
+from reconciler.server.redaction import is_url
 from reconciler.settings import Settings
 
 NAME = re.compile(r"[\w.-]{1,63}")
@@ -38,7 +38,7 @@ class FleetOptions:
 
     def check(self, targets: TargetsOptions) -> None:
         """Raise SettingsError for an option that goes with several targets, on one target."""
-        if self.results and not settings.is_url(self.results):
+        if self.results and not is_url(self.results):
             raise SettingsError(f"{RESULTS}: expected the URL of a database")
         if targets.shard and not targets.several:
             raise SettingsError(f"{SHARD} goes with several targets: {HOW_SEVERAL}")

@@ -95,11 +95,11 @@ class _Group(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
+        given: Sequence[str] | None = extra.get("args", args[0] if args else None)
         gc.set_threshold(*GARBAGE_COLLECTION)
         prepare_streams()
         try:
             with stopped_by_signals():
-                given: Sequence[str] | None = extra.get("args", args[0] if args else None)
                 arguments = _without_log_format(
                     _without_colour(sys.argv[1:] if given is None else given)
                 )
@@ -126,6 +126,8 @@ class _Group(click.Group):
             sys.exit(ERROR)
         finally:
             gc.enable()
+            if given is None:  # the process ends: nobody needs the cycles that it would look for
+                gc.freeze()
             flush_streams()
         sys.exit(status if isinstance(status, int) else DONE)
 

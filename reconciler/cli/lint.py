@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from reconciler import settings
 from reconciler.cache import open_cache
 from reconciler.cli.group import DIFFERENT, DONE, main
 from reconciler.cli.options import (
@@ -25,23 +25,25 @@ from reconciler.cli.options import (
     state_option,
     variable_of,
     variable_option,
+    with_session,
 )
 from reconciler.cli.output import print_line, print_notes, write_file
 from reconciler.counted import counted
 from reconciler.errors import SettingsError
 from reconciler.lint.live import lint_database
 from reconciler.lint.result import LintResult
-from reconciler.lint.settings import LintSettings, baseline_document
+from reconciler.lint.settings import LintSettings
+from reconciler.project_files import SETTINGS_FILE, STATE_FOLDER
 from reconciler.recall.remembered import LINT_TARGET, Question, Result, fingerprint_for
 from reconciler.server.catalog_fingerprint import CatalogFingerprint
 from reconciler.server.connection import connect_to_read
-from reconciler.server.installation import places_of_programs
-from reconciler.settings import Settings
+from reconciler.server.locks import LockPolicy
+from reconciler.server.redaction import is_url
 
 if TYPE_CHECKING:
     from reconciler.declare.files import Sources
     from reconciler.model.variables import Values
-    from reconciler.settings import ResolvedTarget
+    from reconciler.settings import ResolvedTarget, Settings
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,12 @@ class LintOptions:
         of_target = target.variables if target else file.vars
         return {**of_target, **dict(map(variable_of, self.variables))}
 
+    @property
+    def are_all_settings(self) -> bool:
+        """Whether a database named by its URL is linted as it is, without any file."""
+        everything = self.everything and self.state is None and is_url(self.target or "")
+        return everything and not any(map(os.path.lexists, (SETTINGS_FILE, STATE_FOLDER)))
+
     def check(self) -> None:
         """Raise SettingsError for options that exclude each other."""
         if self.target and self.scripts:
@@ -78,18 +86,25 @@ class _Looked:
     """Findings, and what they follow from: the folder of YAML files and the files, the catalogs."""
 
     result: LintResult
+    rules: LintSettings
     folder: Path
     sources: Sources | None = None
     fingerprint: CatalogFingerprint | None = None
     session: dict[str, str] | None = None
     variables: Values | None = None
 
-    def remember(self, question: Question, rules: LintSettings, shown: Result) -> None:
+    def remember(self, question: Question, shown: Result) -> None:
         """Store the output, if later changes of what it follows from can be told."""
         if self.fingerprint is None or not self.result.is_repeatable:
             return
-        places = places_of_programs() if self.sources else (str(self.folder),)
-        baseline = rules.baseline_file()
+        places: Sequence[str] = (str(self.folder),)
+        if self.sources:
+            from reconciler.server.installation import (  # noqa: PLC0415 - slow to import
+                places_of_programs,
+            )
+
+            places = places_of_programs()
+        baseline = self.rules.baseline_file()
         files = (*places, str(baseline)) if baseline else places
         session, variables = self.session or {}, self.variables or {}
         question.remember(shown, self.fingerprint, self.sources, session, files, variables)
@@ -145,36 +160,61 @@ def lint_command(options: LintOptions, output: OutputOptions) -> int:
     object, a rule switched off in reconcile.yml, both with a reason; see docs/lint.md.
     """
     options.check()
-    file = settings.read()
     if options.write_baseline:
-        return _write_baseline(options, file)
+        return _write_baseline(options)
     question = click.get_current_context().find_object(Question)
     if question and (refusal := question.cache.refusal()):
         print_notes([refusal])
-    looked = _look(options, file, file.lint, question)
+    looked = _look(options, question)
     result = looked.result
     print_notes(result.notes)
     document = output.write("lint", result)
     status = DIFFERENT if result.findings else DONE
     if question:
         shown = Result(document, output.last_format, status, result.measured)
-        looked.remember(question, file.lint, shown)
+        looked.remember(question, shown)
     return status
 
 
-def _look(
-    options: LintOptions, file: Settings, rules: LintSettings, question: Question | None = None
+def _look(options: LintOptions, question: Question | None) -> _Looked:
+    """Lint; reconcile.yml and what is declared take modules that are slow to import."""
+    if options.target and options.are_all_settings:
+        policy = with_session(LockPolicy(), options.session)
+        return _look_at(options, options.target, policy, LintSettings(), STATE_FOLDER, question)
+    from reconciler import settings  # noqa: PLC0415 - slow to import
+
+    file = settings.read()
+    return _look_with(file, file.lint, options, question)
+
+
+def _look_at(
+    options: LintOptions,
+    url: str,
+    policy: LockPolicy,
+    rules: LintSettings,
+    folder: Path,
+    question: Question | None,
 ) -> _Looked:
-    """Lint; what is declared takes modules that are slow to import."""
+    """Lint a database as it is."""
+    session = {**policy.session}
+    with connect_to_read(url, session) as connection:
+        taken = fingerprint_for(question, connection)
+        result = lint_database(connection, rules, options.schemas)
+    return _Looked(result, rules, folder, None, taken, session)
+
+
+def _look_with(
+    file: Settings, rules: LintSettings, options: LintOptions, question: Question | None = None
+) -> _Looked:
+    """Lint with the settings of a file."""
     folder = options.state or file.state_folder()
-    target = ReadingOptions(options.target, options.session).resolve() if options.target else None
+    target = None
+    if options.target:
+        target = ReadingOptions(options.target, options.session).resolve(file)
     session = {**target.lock_policy.session} if target else {}
     undeclared = options.everything and options.state is None and not folder.exists()
     if target and undeclared:
-        with connect_to_read(target.url, session) as connection:
-            taken = fingerprint_for(question, connection)
-            result = lint_database(connection, rules, options.schemas)
-        return _Looked(result, folder, None, taken, session)
+        return _look_at(options, target.url, target.lock_policy, rules, folder, question)
 
     from reconciler import linting  # noqa: PLC0415 - slow to import
     from reconciler.declare.load import load  # noqa: PLC0415 - slow to import
@@ -195,22 +235,27 @@ def _look(
         options.scripts,
     )
     if target is None:
-        return _Looked(linting.lint(job), folder)
+        return _Looked(linting.lint(job), rules, folder)
     with connect_to_read(target.url, session) as connection:
         taken = fingerprint_for(question, connection)
         result = linting.lint_target(job, connection)
     declared = job.declaration
-    return _Looked(result, folder, declared.sources, taken, session, declared.variables)
+    return _Looked(result, rules, folder, declared.sources, taken, session, declared.variables)
 
 
-def _write_baseline(options: LintOptions, file: Settings) -> int:
+def _write_baseline(options: LintOptions) -> int:
     """Write the findings to the baseline of the settings."""
+    from reconciler import settings  # noqa: PLC0415 - slow to import
+    from reconciler.lint.baseline import baseline_document  # noqa: PLC0415 - slow to import
+
+    file = settings.read()
     path = file.lint.baseline_file()
     if path is None:
         raise SettingsError(
             "--write-baseline: name the file in reconcile.yml: lint: {baseline: FILE}"
         )
-    found = _look(options, file, file.lint.model_copy(update={"baseline": None})).result.findings
+    looked = _look_with(file, replace(file.lint, baseline=None), options)
+    found = looked.result.findings
     write_file(baseline_document(found), path)
     print_line(f"{path}: {counted(len(found), 'finding')}")
     return DONE

@@ -36,6 +36,7 @@ from reconciler.plan.saved import signed
 from reconciler.report import json
 from reconciler.report.formats import Subject, renderer
 from reconciler.report.html import assert_renderable
+from reconciler.server.redaction import is_url
 from reconciler.version import version
 
 KINDS: tuple[Subject, ...] = ("report", "runbook")
@@ -293,7 +294,7 @@ class _Collecting:
             *(["--prune"] if given.prune else []),
             *(["--no-questions"] if given.no_questions else []),
         ]
-        named = given.scratch and not settings.is_url(given.scratch)
+        named = given.scratch and not is_url(given.scratch)
         journal = _words("--journal", measured.journal)
         owner = _words("--journal-owner", measured.journal_owner)
         lint = ["--measure", "lint"] if "lint" in measured.measure else []
@@ -313,7 +314,7 @@ class _Collecting:
         """Return the name of the target; "" for a URL, which may hold a password."""
         named = self.declaration.target or os.environ.get("DATABASE_URL")
         name = named or settings.read().target or ""
-        return "" if settings.is_url(name) else name
+        return "" if is_url(name) else name
 
 
 def _words(option: str, value: object) -> list[str]:

@@ -67,7 +67,9 @@ def differences(live: dict[str, Any], desired: dict[str, Any]) -> list[Differenc
     """
     from deepdiff import DeepDiff  # noqa: PLC0415 - slow to import, and needed by differences only
 
-    tree = cast("dict[str, list[Any]]", DeepDiff(live, desired, view="tree"))
+    unequal = {name for name in live.keys() | desired.keys() if not _are_equal(live, desired, name)}
+    before, after = ({n: dump[n] for n in unequal & dump.keys()} for dump in (live, desired))
+    tree = cast("dict[str, list[Any]]", DeepDiff(before, after, view="tree"))
     found = {
         _names(level.path(output_format="list")) for levels in tree.values() for level in levels
     }
@@ -75,6 +77,13 @@ def differences(live: dict[str, Any], desired: dict[str, Any]) -> list[Differenc
         Difference(field=".".join(path), live=_at(live, path), wanted=_at(desired, path))
         for path in sorted(found)
     ]
+
+
+def _are_equal(live: dict[str, Any], desired: dict[str, Any], name: str) -> bool:
+    """Tell whether both dumps have a field of the name, with equal values of the same type."""
+    if name not in live or name not in desired:
+        return False
+    return type(live[name]) is type(desired[name]) and live[name] == desired[name]
 
 
 def _names(path: Sequence[str | int]) -> tuple[str, ...]:

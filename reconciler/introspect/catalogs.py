@@ -13,6 +13,11 @@ _NOT_OF_EXTENSION_DOMAIN = """NOT EXISTS (
     WHERE e.deptype = 'e' AND e.classid = 'pg_type'::regclass AND e.objid = contypid)"""
 _NOT_ROW_TYPE = """NOT EXISTS (
     SELECT FROM pg_class AS c WHERE c.oid = typrelid AND c.relkind <> 'c')"""
+# Of rows of users, only that some have privileges; there may be millions.
+_FEW = {
+    "pg_largeobject_metadata": "oid IN (SELECT m.oid FROM pg_largeobject_metadata AS m"
+    " WHERE m.lomacl IS NOT NULL LIMIT 100)"
+}
 
 # Catalogs of objects in their own right, with SQL for the schema's oid, and a condition that
 # excludes rows which are parts of other objects.
@@ -52,12 +57,7 @@ CATALOGS = {
         "subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())",
     ),
     "pg_transform": ("0", ""),
-    # Of rows of users, only that some have privileges; there may be millions.
-    "pg_largeobject_metadata": (
-        "0",
-        "oid IN (SELECT m.oid FROM pg_largeobject_metadata AS m WHERE m.lomacl IS NOT NULL"
-        " LIMIT 100)",
-    ),
+    "pg_largeobject_metadata": ("0", _FEW["pg_largeobject_metadata"]),
 }
 
 # The class under which PostgreSQL names the objects of a catalog, if that is another.
@@ -81,3 +81,7 @@ OBJECTS = f"""
           AND NOT EXISTS (
               SELECT FROM pg_depend AS d WHERE d.classid = o.classid AND d.objid = o.objid
               AND d.deptype IN ('e', 'i', 'P', 'S'))"""
+# The addresses of all objects, members of extensions and parts of others too: quick to plan.
+ADDRESSES = " UNION ALL ".join(
+    f"SELECT classid, objid FROM ({_objects_in(c, '0', _FEW.get(c, ''))}) AS o" for c in CATALOGS
+)

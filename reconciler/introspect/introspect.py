@@ -9,7 +9,7 @@ from functools import partial
 
 from reconciler.errors import SettingsError
 from reconciler.introspect.attempts import ObjectsChanged, read_until_steady
-from reconciler.introspect.catalogs import OBJECTS
+from reconciler.introspect.catalogs import ADDRESSES, OBJECTS
 from reconciler.introspect.default_path import default_path
 from reconciler.introspect.objects import Address, read_objects
 from reconciler.introspect.partitions import (
@@ -43,6 +43,7 @@ from reconciler.server.connection import (
     tuples,
 )
 from reconciler.server.one_snapshot import one_snapshot
+from reconciler.server.plans_kept import plans_kept
 from reconciler.server.tablespaces import Tablespaces
 
 
@@ -91,7 +92,7 @@ def introspect(
     """
     server = server_of(connection)
     if standing_for is not None:
-        with one_snapshot(connection):
+        with plans_kept(connection), one_snapshot(connection):
             return _read(connection, server.standing_for(standing_for))
     live = read_until_steady(partial(_read_steadily, connection, server))
     return _for_role(connection, live, role) if role else live
@@ -124,11 +125,8 @@ def _read_steadily(connection: Connection, server: Server) -> Snapshot:
         catalogued = tuples(connection, OBJECTS)
         found = _read(connection, server)
         path = default_path(connection)
-    before, after = (
-        {(classid, objid) for classid, objid, _ in listed}
-        for listed in (catalogued, tuples(connection, OBJECTS))
-    )
-    if gone := before - after:
+    before = {(classid, objid) for classid, objid, _ in catalogued}
+    if gone := before.difference(tuples(connection, ADDRESSES)):
         names = sorted(str(found.addresses.get((*address, 0), "")) for address in gone)
         raise ObjectsChanged(", ".join(name for name in names if name))
     context = replace(found.context, default_path=path)

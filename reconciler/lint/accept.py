@@ -13,7 +13,7 @@ from reconciler.lint.look import in_order
 from reconciler.lint.result import Accepted, LintResult
 from reconciler.lint.rule import Finding
 from reconciler.lint.rules import all_rules
-from reconciler.lint.settings import LintSettings, read_baseline
+from reconciler.lint.settings import LintSettings
 from reconciler.model.ref import Ref
 
 if TYPE_CHECKING:  # slow to import, and of no use to those who declare nothing
@@ -142,7 +142,11 @@ def _of_baseline(
     findings: Iterable[Finding], file: Path | None
 ) -> tuple[list[Finding], list[Finding]]:
     """Split the findings into findings of the baseline and new findings."""
-    counts: Mapping[tuple[str, str], int] = read_baseline(file) if file else {}
+    if file is None:
+        return [], [*findings]
+    from reconciler.lint.baseline import read_baseline  # noqa: PLC0415 - slow to import
+
+    counts = read_baseline(file)
     seen: dict[tuple[str, str], int] = {}
     known: list[Finding] = []
     new: list[Finding] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.catalog_sql import managed
+from reconciler.model.catalog_sql import is_managed_schema, is_no_part, managed
 
 
 def _grants(acl: str, letter: str, owner: str) -> str:
@@ -14,7 +14,11 @@ def _grants(acl: str, letter: str, owner: str) -> str:
         WHERE a.grantee <> {owner})"""
 
 
-_RELATION = managed("pg_class", "c.oid", "n.nspname")
+# As `managed`, but for a planner that knows nothing of the schemas: relations are read once, and
+# joined by hash.
+_RELATION = f"""c.relnamespace = ANY (ARRAY(SELECT m.oid FROM pg_namespace AS m
+                                            WHERE {is_managed_schema("m.nspname")}))
+          AND {is_no_part("pg_class", "c.oid")}"""
 _OF_RELATION = "JOIN pg_namespace AS n ON n.oid = c.relnamespace"
 # a constraint, replication or CLUSTER needs an index
 _NEEDED = """(i.indexrelid IN (SELECT k.conindid FROM pg_constraint AS k)
@@ -69,13 +73,12 @@ COLUMNS = f"""
                 THEN (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef AS d
                       WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END AS json_default
     FROM pg_attribute AS a
-    JOIN pg_class AS c ON c.oid = a.attrelid {_OF_RELATION}
-    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {_RELATION}
-    ORDER BY a.attrelid, a.attnum"""
+    JOIN pg_class AS c ON c.oid = a.attrelid
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {_RELATION}"""
 
 INDEXES = f"""
-    SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS relation, n.nspname::text AS schema,
-           x.relname::text AS name, i.indisunique AS is_unique, i.indisprimary AS is_primary,
+    SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS relation, x.relname::text AS name,
+           i.indisunique AS is_unique, i.indisprimary AS is_primary,
            i.indisvalid AS is_valid, x.relam::int8 AS method,
            (i.indkey::int2[])[0:i.indnkeyatts - 1]::int4[] AS keys,
            (i.indkey::int2[])[i.indnkeyatts:]::int4[] AS included,
@@ -94,9 +97,8 @@ INDEXES = f"""
            {_NEEDED} AS is_needed, x.relispartition AS is_partition
     FROM pg_index AS i
     JOIN pg_class AS x ON x.oid = i.indexrelid
-    JOIN pg_class AS c ON c.oid = i.indrelid {_OF_RELATION}
-    WHERE c.relkind IN ('r', 'p', 'm') AND {_RELATION}
-    ORDER BY n.nspname, x.relname"""
+    JOIN pg_class AS c ON c.oid = i.indrelid
+    WHERE c.relkind IN ('r', 'p', 'm') AND {_RELATION}"""
 
 CONSTRAINTS = f"""
     SELECT k.oid::int8 AS oid, k.conrelid::int8 AS relation, k.conname::text AS name,
@@ -104,9 +106,8 @@ CONSTRAINTS = f"""
            k.confrelid::int8 AS referenced, coalesce(k.confkey, '{{}}')::int4[] AS referenced_keys,
            k.conbin::text AS condition, pg_get_expr(k.conbin, k.conrelid) AS shown,
            k.conparentid <> 0 OR k.coninhcount > 0 AS is_inherited
-    FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid {_OF_RELATION}
-    WHERE k.contype IN ('c', 'f', 'p', 'u') AND {_RELATION}
-    ORDER BY n.nspname, c.relname, k.conname"""
+    FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
+    WHERE k.contype IN ('c', 'f', 'p', 'u') AND {_RELATION}"""
 
 POLICIES = f"""
     SELECT p.oid::int8 AS oid, p.polrelid::int8 AS relation, p.polname::text AS name,
@@ -116,8 +117,8 @@ POLICIES = f"""
            p.polqual::text AS visible, p.polwithcheck::text AS written,
            pg_get_expr(p.polqual, p.polrelid) AS shown_visible,
            pg_get_expr(p.polwithcheck, p.polrelid) AS shown_written
-    FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid {_OF_RELATION}
-    WHERE {_RELATION} ORDER BY n.nspname, c.relname, p.polname"""
+    FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid
+    WHERE {_RELATION}"""
 
 ROUTINES = f"""
     SELECT p.oid::int8 AS oid, n.nspname::text AS schema, p.proname::text AS name,
@@ -170,6 +171,19 @@ FACTS = """
                       aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS a
                  LEFT JOIN pg_roles AS r ON r.oid = a.grantee
                  WHERE a.privilege_type = 'USAGE') AS usage"""
+
+# Without those of PostgreSQL itself, and the superuser (10) that initdb makes
+POWERFUL = """
+    SELECT r.oid::int8 AS oid, r.rolname::text AS name,
+           array_remove(ARRAY[CASE WHEN r.rolsuper THEN 'superuser' END,
+                              CASE WHEN r.rolbypassrls THEN 'bypassrls' END], NULL) AS attributes,
+           r.rolcanlogin AS may_log_in,
+           EXISTS (SELECT FROM pg_class AS c WHERE c.relowner = r.oid AND c.oid >= 16384)
+               AS is_owner
+    FROM pg_roles AS r
+    WHERE r.oid <> 10 AND r.rolname NOT LIKE 'pg\\_%%'
+          AND (r.rolsuper OR r.rolbypassrls OR r.rolname::text = ANY (%s::text[]))
+    ORDER BY r.rolname"""
 
 # -- what changes although no catalog does ---------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
@@ -19,6 +19,7 @@ from reconciler.lint.facts import (
     Index,
     OwnedSequence,
     Policy,
+    Powerful,
     Relation,
     Routine,
     Size,
@@ -29,6 +30,7 @@ from reconciler.lint.tree import Node, parse
 from reconciler.server.connection import Connection, Row, rows, server_of, tuples
 
 _Fact = TypeVar("_Fact")
+_Part = TypeVar("_Part", Constraint, Policy)
 # the functions behind calls, operators and aggregates in a parsed form
 _FUNCTION = re.compile(r":(?:funcid|opfuncid|aggfnoid) (\d+)")
 
@@ -38,8 +40,8 @@ class Database:
     """The facts of a database, as a transaction of the connection sees them.
 
     `roles` are the names of the roles of requests from outside, `unfilled` the schemas, tables and
-    names of columns that become NOT NULL: whether they are new. The properties raise
-    StatementFailed.
+    names of columns that become NOT NULL: whether they are new, `unbound` the declared roles: the
+    attributes by which no policy binds them. The properties raise StatementFailed.
     """
 
     connection: Connection
@@ -47,21 +49,27 @@ class Database:
     unfilled: Mapping[tuple[str, str, str], bool] = field(
         default_factory=dict[tuple[str, str, str], bool]
     )
+    unbound: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
-    def _read(self, fact: type[_Fact], query: str) -> list[_Fact]:
-        return [fact(**row) for row in rows(self.connection, query)]
+    def _read(self, make: Callable[[Iterable[Any]], _Fact], query: str) -> list[_Fact]:
+        return [*map(make, tuples(self.connection, query))]
+
+    def _in_order(self, parts: Iterable[_Part]) -> list[_Part]:
+        """Sort parts of relations, which costs a server with another collation more."""
+        keys = {oid: (r.schema, r.name) for oid, r in self.relations.items()}
+        return sorted(parts, key=lambda part: (keys[part.relation], part.name))
 
     # -- the catalogs --------------------------------------------------------------------------
 
     @cached_property
     def relations(self) -> Mapping[int, Relation]:
         """The tables and views, by oid."""
-        return {r.oid: r for r in self._read(Relation, catalog.RELATIONS)}
+        return {r.oid: r for r in self._read(Relation._make, catalog.RELATIONS)}
 
     @cached_property
     def columns(self) -> Mapping[tuple[int, int], Column]:
         """The columns of tables, by the table's oid and the number."""
-        found = tuples(self.connection, catalog.COLUMNS)
+        found = sorted(tuples(self.connection, catalog.COLUMNS))
         return {(c.relation, c.number): c for c in map(Column._make, found)}
 
     @cached_property
@@ -86,32 +94,34 @@ class Database:
     @cached_property
     def indexes(self) -> Sequence[Index]:
         """The indexes."""
-        return self._read(Index, catalog.INDEXES)
+        found = tuples(self.connection, catalog.INDEXES)
+        indexes = [Index._make((*row, self.relations[row[1]].schema)) for row in found]
+        return sorted(indexes, key=lambda i: (i.schema, i.name))
 
     @cached_property
     def constraints(self) -> Sequence[Constraint]:
         """The checks, foreign keys, primary keys and unique constraints."""
-        return self._read(Constraint, catalog.CONSTRAINTS)
+        return self._in_order(self._read(Constraint._make, catalog.CONSTRAINTS))
 
     @cached_property
     def policies(self) -> Sequence[Policy]:
         """The policies of row level security."""
-        return self._read(Policy, catalog.POLICIES)
+        return self._in_order(self._read(Policy._make, catalog.POLICIES))
 
     @cached_property
     def routines(self) -> Mapping[int, Routine]:
         """The functions and procedures of users, by oid."""
-        return {r.oid: r for r in self._read(Routine, catalog.ROUTINES)}
+        return {r.oid: r for r in self._read(Routine._make, catalog.ROUTINES)}
 
     @cached_property
     def sequences(self) -> Sequence[OwnedSequence]:
         """The sequences that columns own."""
-        return self._read(OwnedSequence, catalog.SEQUENCES)
+        return self._read(OwnedSequence._make, catalog.SEQUENCES)
 
     @cached_property
     def extensions(self) -> Sequence[Extension]:
         """The extensions."""
-        return self._read(Extension, catalog.EXTENSIONS)
+        return self._read(Extension._make, catalog.EXTENSIONS)
 
     @cached_property
     def called(self) -> Mapping[int, Called]:
@@ -120,11 +130,18 @@ class Database:
         trees += [check.condition for check in self.constraints]
         trees += [tree for index in self.indexes for tree in (index.expressions, index.predicate)]
         trees += [routine.tree for routine in self.routines.values()]
-        oids = {int(oid) for tree in trees if tree for oid in _FUNCTION.findall(tree)} - {0}
+        different = {tree for tree in trees if tree}
+        oids = {int(oid) for tree in different for oid in _FUNCTION.findall(tree)} - {0}
         if not oids:
             return {}
         found = rows(self.connection, catalog.CALLED, [sorted(oids)])
         return {row["oid"]: Called(**row) for row in found}
+
+    @cached_property
+    def powerful(self) -> Sequence[Powerful]:
+        """The roles that are declared, or that no policy binds."""
+        found = rows(self.connection, catalog.POWERFUL, [[*self.unbound]])
+        return [Powerful(**row) for row in found]
 
     @cached_property
     def _facts(self) -> Row:
@@ -159,12 +176,12 @@ class Database:
     @cached_property
     def unused(self) -> Sequence[Unused]:
         """The indexes without a scan."""
-        return self._read(Unused, catalog.UNUSED)
+        return self._read(Unused._make, catalog.UNUSED)
 
     @cached_property
     def sizes(self) -> Sequence[Size]:
         """The tables of more than a megabyte."""
-        return self._read(Size, catalog.SIZES)
+        return self._read(Size._make, catalog.SIZES)
 
     @cached_property
     def last(self) -> Mapping[int, int | None]:

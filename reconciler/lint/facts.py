@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
+from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from reconciler.lint.tree import Node, parse
 from reconciler.sql import compose, name, raw, text
 
+SUPERUSER, BYPASSRLS = "superuser", "bypassrls"
 PUBLIC = ""  # the role in `grants` and `roles`
 VIEW, MATERIALIZED, TABLES = "v", "m", ("r", "p")
 _TRUE = {"on", "1", "t", "tr", "tru", "true", "y", "ye", "yes"}  # of parse_bool() in PostgreSQL
 
 
-@dataclass(frozen=True)
-class Relation:
+class Relation(NamedTuple):
     """A table, partitioned table, view, materialized view or foreign table."""
 
     oid: int
@@ -31,7 +30,7 @@ class Relation:
     partition_keys: Sequence[int] | None  # numbers of columns, 0 for an expression
     grants: Sequence[str]
 
-    @cached_property
+    @property
     def sql(self) -> str:
         """The qualified name in SQL."""
         return text(name(self.schema, self.name))
@@ -47,17 +46,34 @@ class Relation:
         values = dict(option.lower().split("=", 1) for option in self.options)
         return values.get("security_invoker", "off") in _TRUE
 
-    def granted(self, privilege: str) -> set[str]:
-        """Return the roles with a privilege; PUBLIC is ""."""
-        return self._roles.get(privilege, set())
+    @property
+    def grantees(self) -> Set[str]:
+        """The roles with a privilege; PUBLIC is ""."""
+        return {role for roles in _by_privilege(tuple(self.grants)).values() for role in roles}
 
-    @cached_property
-    def _roles(self) -> Mapping[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for grant in self.grants:
-            role, _, privilege = grant.rpartition("=")
-            found.setdefault(privilege, set()).add(role)
-        return found
+    def granted(self, privilege: str) -> Set[str]:
+        """Return the roles with a privilege; PUBLIC is ""."""
+        return _by_privilege(tuple(self.grants)).get(privilege, frozenset())
+
+
+@lru_cache
+def _by_privilege(grants: Sequence[str]) -> Mapping[str, Set[str]]:
+    """Return the roles with each privilege; tables share a few lists of privileges."""
+    found: dict[str, set[str]] = {}
+    for grant in grants:
+        role, _, privilege = grant.rpartition("=")
+        found.setdefault(privilege, set()).add(role)
+    return found
+
+
+class Powerful(NamedTuple):
+    """A role that is declared, or that no policy binds; `attributes` are why."""
+
+    oid: int
+    name: str
+    attributes: Sequence[str]
+    may_log_in: bool
+    is_owner: bool
 
 
 class Column(NamedTuple):
@@ -73,8 +89,7 @@ class Column(NamedTuple):
     json_default: str | None
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(NamedTuple):
     """An index; a key of 0 is an expression.
 
     Only an index of expressions or of some rows has a `definition`, the former also `types`.
@@ -82,7 +97,6 @@ class Index:
 
     oid: int
     relation: int
-    schema: str
     name: str
     is_unique: bool
     is_primary: bool
@@ -102,31 +116,31 @@ class Index:
     types: Sequence[str]
     is_needed: bool
     is_partition: bool
+    schema: str
 
-    @cached_property
+    @property
     def sql(self) -> str:
         """The qualified name in SQL."""
         return text(name(self.schema, self.name))
 
-    @cached_property
+    @property
     def purpose(self) -> tuple[object, ...]:
         """The method, the keys and the condition: indexes that share these serve one purpose."""
-        keys = (self.method, self.keys, self.classes, self.collations, self.options)
-        return (*map(str, keys), self.shown_expressions, self.shown_predicate)
+        conditions = (self.shown_expressions, self.shown_predicate)
+        return self.keys, self.method, self.classes, self.collations, self.options, conditions
 
-    @cached_property
+    @property
     def trees(self) -> Sequence[Node]:
         """The parsed expressions among the keys."""
         return parse(self.expressions)
 
-    @cached_property
+    @property
     def predicates(self) -> Sequence[Node]:
         """The parsed predicate; several are joined by AND."""
         return parse(self.predicate)
 
 
-@dataclass(frozen=True)
-class Constraint:
+class Constraint(NamedTuple):
     """A check, foreign key, primary key or unique constraint."""
 
     oid: int
@@ -140,14 +154,13 @@ class Constraint:
     shown: str | None
     is_inherited: bool
 
-    @cached_property
+    @property
     def tree(self) -> Sequence[Node]:
         """The parsed condition of a check."""
         return parse(self.condition)
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """A row security policy; `command` is pg_policy.polcmd."""
 
     oid: int
@@ -161,12 +174,12 @@ class Policy:
     shown_visible: str | None
     shown_written: str | None
 
-    @cached_property
+    @property
     def using(self) -> Sequence[Node]:
         """The parsed USING condition."""
         return parse(self.visible)
 
-    @cached_property
+    @property
     def check(self) -> Sequence[Node]:
         """The parsed WITH CHECK condition."""
         return parse(self.written)
@@ -178,8 +191,7 @@ class Policy:
         yield from (("check", tree) for tree in self.check)
 
 
-@dataclass(frozen=True)
-class Routine:
+class Routine(NamedTuple):
     """A function or procedure of users."""
 
     oid: int
@@ -201,7 +213,7 @@ class Routine:
     takes_only: bool
     grants: Sequence[str]
 
-    @cached_property
+    @property
     def sql(self) -> str:
         """The routine in ALTER and GRANT: `FUNCTION public.f(n integer)`."""
         word = "PROCEDURE" if self.kind == "p" else "FUNCTION"
@@ -218,14 +230,13 @@ class Routine:
         """Whether SET search_path belongs to it."""
         return any(s.startswith("search_path=") for s in self.settings)
 
-    @cached_property
+    @property
     def trees(self) -> Sequence[Node]:
         """The parsed body, if it is SQL-standard."""
         return parse(self.tree)
 
 
-@dataclass(frozen=True)
-class Called:
+class Called(NamedTuple):
     """A function that a parsed form names, perhaps of the system."""
 
     oid: int
@@ -247,8 +258,7 @@ class Called:
         return text(name(self.schema, self.name)) + "()"
 
 
-@dataclass(frozen=True)
-class OwnedSequence:
+class OwnedSequence(NamedTuple):
     """A sequence that a column owns."""
 
     oid: int
@@ -262,14 +272,13 @@ class OwnedSequence:
     column_type: str
     cycles: bool
 
-    @cached_property
+    @property
     def sql(self) -> str:
         """The qualified name in SQL."""
         return text(name(self.schema, self.name))
 
 
-@dataclass(frozen=True)
-class Extension:
+class Extension(NamedTuple):
     """An extension."""
 
     oid: int
@@ -278,8 +287,7 @@ class Extension:
     is_relocatable: bool
 
 
-@dataclass(frozen=True)
-class Unused:
+class Unused(NamedTuple):
     """An index without a scan in the statistics, which no constraint needs."""
 
     oid: int
@@ -287,8 +295,7 @@ class Unused:
     bytes: int
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(NamedTuple):
     """A table's size; `width` is the average bytes of a row, None before ANALYZE."""
 
     oid: int

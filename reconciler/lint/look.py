@@ -14,6 +14,7 @@ from reconciler.server.connection import Connection
 from reconciler.server.one_snapshot import one_snapshot
 
 CATALOGS = {  # oids that never change
+    "pg_authid": 1260,
     "pg_class": 1259,
     "pg_constraint": 2606,
     "pg_extension": 3079,
@@ -31,9 +32,11 @@ def look(
     """
     chosen = [*rules] or [*all_rules().values()]
     found = [(rule, fault) for rule in chosen for fault in rule.look(database)]
+    concerned = {_address(fault, part) for _, fault in found for part in _parts(fault)}
     if addresses is None:
-        concerned = {_address(fault, part) for _, fault in found for part in _parts(fault)}
         addresses = refs_of(database.connection, concerned)
+    elif roles := {a for a in concerned if a[0] == CATALOGS["pg_authid"]}:  # in no database's state
+        addresses = {**addresses, **refs_of(database.connection, roles)}
     return sorted((_finding(rule, fault, addresses) for rule, fault in found), key=in_order)
 
 

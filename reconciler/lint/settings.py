@@ -1,39 +1,44 @@
-"""Define `lint:` of reconcile.yml, and the baseline file."""
+"""Define `lint:` of reconcile.yml.
+
+A plain dataclass, which pydantic validates as a part of the settings: without a reconcile.yml, no
+database has to wait for pydantic.
+"""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.errors import SettingsError, Severity
-from reconciler.escape import Document, json_document
-from reconciler.lint.rule import Finding
-
-MAX_BASELINE = 64 << 20  # bytes
 
 
-class LintSettings(BaseModel):
+def _described(description: str) -> Mapping[str, str]:
+    """Return the metadata of a field that pydantic reads."""
+    return {"description": description}
+
+
+@dataclass(frozen=True)
+class LintSettings:
     """Severities, rules that are off, the baseline, and the roles of requests."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - pydantic's name for it
 
-    severity: dict[str, Severity] = Field(
-        default_factory=dict, description="the severity of a rule, instead of its own"
+    severity: dict[str, Severity] = field(
+        default_factory=dict[str, Severity],
+        metadata=_described("the severity of a rule, instead of its own"),
     )
-    off: dict[str, str] = Field(
-        default_factory=dict, description="a rule that is not applied, and the reason"
+    off: dict[str, str] = field(
+        default_factory=dict[str, str],
+        metadata=_described("a rule that is not applied, and the reason"),
     )
-    baseline: Path | None = Field(
-        default=None, description="a file of findings that are not shown: `lint --write-baseline`"
+    baseline: Path | None = field(
+        default=None,
+        metadata=_described("a file of findings that are not shown: `lint --write-baseline`"),
     )
-    api_roles: tuple[str, ...] = Field(
+    api_roles: tuple[str, ...] = field(
         default=("anon", "authenticated"),
-        description="the roles of requests from outside, if they exist",
+        metadata=_described("the roles of requests from outside, if they exist"),
     )
 
     def baseline_file(self) -> Path | None:
@@ -45,43 +50,3 @@ class LintSettings(BaseModel):
                 f"lint.baseline: {self.baseline} is not below reconcile.yml's folder"
             )
         return self.baseline
-
-
-class _Known(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rule: str
-    object: str
-    message: str
-
-
-class _Baseline(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: int
-    findings: tuple[_Known, ...]
-
-
-def baseline_document(findings: Iterable[Finding]) -> Document:
-    """Make the baseline file of findings."""
-    known = [{"rule": f.rule, "object": f.identity, "message": f.message} for f in findings]
-    return json_document({"version": 1, "findings": known})
-
-
-def read_baseline(file: Path) -> Counter[tuple[str, str]]:
-    """Count the findings of a baseline file by rule and object; raises SettingsError.
-
-    A message may hold numbers that grow, so it is not compared.
-    """
-    try:
-        with file.open("rb") as opened:
-            content: Any = json.loads(opened.read(MAX_BASELINE))
-        baseline = _Baseline.model_validate(content)
-    except FileNotFoundError:
-        raise SettingsError(f"lint.baseline: there is no {file}: `lint --write-baseline`") from None
-    except OSError as error:
-        raise SettingsError(f"lint.baseline: {file}: {error.strerror}") from None
-    except (ValueError, RecursionError, ValidationError):
-        message = f"lint.baseline: {file} is no baseline: `lint --write-baseline` writes one"
-        raise SettingsError(message) from None
-    return Counter((known.rule, known.object) for known in baseline.findings)

@@ -7,13 +7,14 @@ format is that of PostgreSQL's nodeToString(): `{OPEXPR :opno 96 :args ({VAR …
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 _TOKEN = re.compile(r'[{}()]|"(?:[^"\\]|\\.)*"|(?:[^\s{}()\\]|\\.)+', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+KNOWN = 4096  # trees that are parsed once
 VARIABLE_LENGTH = 4  # bytes of the header of a text constant
 EXISTS, ALL, ANY, EXPRESSION, ARRAY = 0, 1, 2, 4, 6  # types of sub-queries
 RELATION, FUNCTION = 0, 3  # kinds of range table entries
@@ -74,14 +75,14 @@ class Node:
         """The oid of the function behind a call or operator, or 0."""
         return self.number("funcid") or self.number("opfuncid") or self.number("aggfnoid")
 
-    @property
-    def relations(self) -> set[int]:
+    @cached_property
+    def relations(self) -> Set[int]:
         """The oids of the relations read in sub-queries below this node."""
         entries = self.of("RTE", "RANGETBLENTRY")
         return {e.number("relid") for e in entries if e.number("rtekind") == RELATION} - {0}
 
-    @property
-    def columns_read(self) -> set[tuple[int, int]]:
+    @cached_property
+    def columns_read(self) -> Set[tuple[int, int]]:
         """The columns that sub-queries below this node read: relation's oid and number."""
         found = set[tuple[int, int]]()
         waiting: list[tuple[Node, tuple[Sequence[Node], ...]]] = [(self, ())]
@@ -95,12 +96,12 @@ class Node:
             waiting += ((inner, tables) for inner in node.inner)
         return found
 
-    @property
-    def columns(self) -> set[int]:
+    @cached_property
+    def columns(self) -> Set[int]:
         """The numbers of the columns of the row that the expression is about."""
         return {v.number("varattno") for v in _outer_variables(self)}
 
-    @property
+    @cached_property
     def bytes(self) -> bytes:
         """The bytes of a constant, with the length header of types of variable length."""
         value = self.fields.get("constvalue")
@@ -134,10 +135,14 @@ def _nodes(values: Iterable[Value]) -> Iterator[Node]:
             yield from _nodes(value)
 
 
-def parse(tree: str | None) -> list[Node]:
-    """Parse the nodes of a pg_node_tree: an expression or a list of expressions."""
+@lru_cache(maxsize=KNOWN)
+def parse(tree: str | None) -> Sequence[Node]:
+    """Parse the nodes of a pg_node_tree: an expression or a list of expressions.
+
+    The same policy, check or index on many tables has the same tree, which is parsed once.
+    """
     if not tree:
-        return []
+        return ()
     stack: list[tuple[Node | None, list[Value]]] = [(None, [])]
     for word in _TOKEN.findall(tree):
         if word in "{(":

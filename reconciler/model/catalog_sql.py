@@ -50,12 +50,20 @@ def managed(catalog: str, oid: str, schema: str) -> str:
 
     `catalog` is the object's catalog, `oid` and `schema` are column names.
     """
-    return f"""(
-        {schema} NOT LIKE 'pg\\_%' AND {schema} NOT IN ({NOT_MANAGED})
-        AND {oid} NOT IN (
+    return f"({is_managed_schema(schema)} AND {is_no_part(catalog, oid)})"
+
+
+def is_managed_schema(schema: str) -> str:
+    """Return a condition for schemas outside the system and the journal; `schema` is a column."""
+    return f"{schema} NOT LIKE 'pg\\_%' AND {schema} NOT IN ({NOT_MANAGED})"
+
+
+def is_no_part(catalog: str, oid: str) -> str:
+    """Return a condition for objects of a catalog outside extensions; `oid` is a column."""
+    return f"""{oid} NOT IN (
             SELECT e.objid FROM pg_depend AS e
             WHERE e.refclassid = 'pg_extension'::regclass AND e.deptype = 'e'
-                  AND e.classid = '{catalog}'::regclass))"""
+                  AND e.classid = '{catalog}'::regclass)"""
 
 
 def outside_system(namespace: str) -> str:

@@ -10,7 +10,7 @@ alone, has the same result when it runs twice, and gives way to a run that was q
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
 from reconciler.model.facts import Removal
@@ -21,10 +21,19 @@ from reconciler.server.connection import Connection
 
 
 class GlobalObject(KeptOffScratch):
-    """An object of the whole cluster."""
+    """An object of the whole cluster.
 
+    fields_above_policies  Boolean fields by which no row security policy binds the object
+    """
+
+    fields_above_policies: ClassVar[Sequence[str]] = ()
     schemaless: ClassVar[bool] = True
     oid_column: ClassVar[str] = ""
+
+    @property
+    def unbound_by_policies(self) -> Sequence[str]:
+        """The fields by which no row security policy binds this object."""
+        return [field for field in self.fields_above_policies if getattr(self, field)]
 
     @classmethod
     def removals(cls, connection: Connection, absent: Iterable[Object]) -> dict[Ref, Removal]:

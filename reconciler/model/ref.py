@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic_core import core_schema
-
 from reconciler.model.names import MAX_NAME_BYTES
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 _PARTS = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
@@ -59,10 +58,10 @@ class Ref(NamedTuple):
         return cls(written.kind, written.schema, written.name, on, written.arguments)
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, _: object, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, _: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate refs and their documents; write documents."""
+        from pydantic_core import core_schema  # noqa: PLC0415 - slow to import
+
         written = core_schema.no_info_after_validator_function(
             cls._read, handler.generate_schema(WrittenRef)
         )

@@ -15,9 +15,9 @@ from typing import Any, cast
 import click
 
 from reconciler.cache import SWITCH, digest_of, program_stamps
+from reconciler.project_files import SETTINGS_FILE
 from reconciler.server.redaction import parsed, redacted
 
-SETTINGS_FILE = Path("reconcile.yml")
 APPROVALS_FILE = Path("approvals.yml")
 MAX_SETTINGS = 1 << 20  # bytes
 # The variables that reconcile and libpq read, and what else may choose programs or formats.

@@ -17,6 +17,7 @@ from reconciler.recall import COMMANDS
 from reconciler.recall.circumstances import SETTINGS_FILE, key_of, split_options
 from reconciler.server.catalog_fingerprint import CatalogFingerprint, catalog_fingerprint
 from reconciler.server.connection import Connection, connect_to_read
+from reconciler.server.redaction import is_url
 
 if TYPE_CHECKING:  # slow to import
     from reconciler.lint.rule import Finding
@@ -89,7 +90,7 @@ class Question:
         if self.command in OF_SOME_TARGETS and not named:
             return None
         choice = named or os.environ.get("DATABASE_URL") or ""
-        if "=" in choice or "://" in choice:
+        if is_url(choice):
             return choice
         if not choice and not os.path.lexists(SETTINGS_FILE) and os.environ.get("PGHOST"):
             return ""

@@ -190,10 +190,10 @@ def rows(
     Without `parameters` the query is sent verbatim: `%` needs no doubling. A query without columns
     returns no rows.
     """
+    plain = parameters is None
     with translated(query, connection), connection.single():
-        cursor = connection.execute(
-            cast("LiteralString", query), parameters, binary=parameters is None
-        )
+        command = connection.as_prepared(query) if plain else query
+        cursor = connection.execute(cast("LiteralString", command), parameters, binary=plain)
         return cursor.fetchall() if cursor.description else []
 
 
@@ -204,7 +204,8 @@ def tuples(connection: Connection, query: str) -> list[tuple[Any, ...]]:
         connection.single(),
         connection.cursor(row_factory=tuple_row) as cursor,
     ):
-        return cursor.execute(cast("LiteralString", query), binary=True).fetchall()
+        command = cast("LiteralString", connection.as_prepared(query))
+        return cursor.execute(command, binary=True).fetchall()
 
 
 def rows_at_once(

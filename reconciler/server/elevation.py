@@ -351,6 +351,11 @@ def furnish(builder: Connection, administrator: Administrator) -> None:
     run_sql(builder, "SELECT pg_reconcile.disable_event_triggers()")
 
 
+def is_builder(connection: Connection) -> bool:
+    """Tell whether a connection is one of a server that this program has started for itself."""
+    return connection in _ADMINISTRATORS
+
+
 def administrator_of(builder: Connection) -> Connection | None:
     """Return a superuser's connection to a builder's database; None where it has none."""
     return _ADMINISTRATORS[builder]() if builder in _ADMINISTRATORS else None

@@ -34,6 +34,11 @@ _SHOWN = {
 _LISTS = ("host", "hostaddr", "port")  # libpq tries each of the comma-separated values
 
 
+def is_url(target: str) -> bool:
+    """Tell whether a target is written as a URL or keyword string, and not by its name."""
+    return "=" in target or "://" in target
+
+
 def parsed(target: str) -> Mapping[str, str] | None:
     """Parse a URL or keyword string with libpq; None where libpq cannot read the target."""
     try:

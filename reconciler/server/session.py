@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import starmap
 from typing import Any
 
@@ -62,17 +63,39 @@ class Shared:
     temporary: bool
 
 
+def preparation(own: str, query: str) -> str:
+    """Return the command that prepares a query under a name."""
+    return f"PREPARE {own} AS {query}"
+
+
 class Connection(psycopg.Connection[Row]):
     """A connection in autocommit mode.
 
     settings    parameters that every transaction sets for itself; None: the session has its own
     end_message  the server's messages when it ended the connection
+    prepares    whether queries without parameters are prepared, and their plans used again
+    prepared    the names of the prepared statements, by query
     shared      what `close` gives back to the session; None: nobody else uses the session
     """
 
     settings: Mapping[str, str] | None = None
     shared: Shared | None = None
     end_message: str = ""
+    prepares: bool = False
+
+    @cached_property
+    def prepared(self) -> dict[str, str]:
+        return {}
+
+    def as_prepared(self, query: str) -> str:
+        """Return the command that runs a query: EXECUTE where queries are prepared."""
+        if not self.prepares:
+            return query
+        if query not in self.prepared:
+            own = f"reconcile_{len(self.prepared)}"
+            self.execute(preparation(own, query).encode(), binary=True)
+            self.prepared[query] = own
+        return f"EXECUTE {self.prepared[query]}"
 
     @property
     def is_idle(self) -> bool:

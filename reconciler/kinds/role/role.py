@@ -64,6 +64,7 @@ class Role(GlobalObject, DecidesAccess):
     section: ClassVar[str] = "roles"
     omitted_is_default: ClassVar[bool] = True  # attributes are, as `kept` says
     access_fields: ClassVar[frozenset[str]] = frozenset({*_SWITCHES, "member_of", "valid_until"})
+    fields_above_policies: ClassVar[Sequence[str]] = ("superuser", "bypassrls")
     keys_when_absent: ClassVar[frozenset[str]] = frozenset({"reassign_owned_to"})
     unproven: ClassVar[str] = (
         "gets its attributes, memberships and settings: on scratch a role has only its name"

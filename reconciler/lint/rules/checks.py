@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from reconciler.lint.database import Database
-from reconciler.lint.facts import Column, Constraint, quoted
+from reconciler.lint.facts import Column, Constraint, Relation, quoted
 from reconciler.lint.rule import Found, rule
 from reconciler.lint.three_valued import is_null
 from reconciler.lint.tree import Node
+from reconciler.sql import literal, text
 
 CHECK = "c"
 JSON = {114, 3802}
+_LITERAL = re.compile(r"'((?:[^']|'')*)'::jsonb?", re.DOTALL)  # as PostgreSQL prints a default
 TEXTS = {25, 1043, 1042, 705, 19}
 NUMBERS = {20, 21, 23, 700, 701, 1700}
 
@@ -152,18 +157,55 @@ def jsonb_without_check(db: Database) -> Iterator[Found]:
         }
         for column in db.columns_of.get(table.oid, ()):
             if column.type in JSON and column.number not in checked and not table.is_partition:
-                name = quoted(column.name)
-                null = "" if column.not_null else f"{name} IS NULL OR "
-                function = "jsonb_typeof" if column.type == max(JSON) else "json_typeof"
-                constraint = quoted(f"{table.name}_{column.name}"[:57] + "_check")
                 yield Found(
                     ("pg_class", table.oid, column.number),
                     "takes any JSON: no check mentions it",
-                    f"ALTER TABLE {table.sql} ADD CONSTRAINT {constraint}"
-                    f" CHECK ({null}{function}({name}) = '{_usual_type(column)}') NOT VALID;",
+                    _checked(table, column),
                 )
 
 
-def _usual_type(column: Column) -> str:
-    """Return the type of JSON that the default of a column has, else `object`."""
-    return "array" if (column.json_default or "").startswith("'[") else "object"
+def _checked(table: Relation, column: Column) -> str:
+    """Return a statement for a check of the type of JSON, which the default of a column passes.
+
+    A default that is JSON within a JSON string, as frameworks write by mistake, becomes JSON.
+    """
+    name, default, changed = quoted(column.name), _default(column), ""
+    inner = _read(default) if isinstance(default, str) else ()
+    if type(inner) in (dict, list):
+        changed = f" ALTER COLUMN {name} SET DEFAULT {text(literal(default))},"
+        default = inner
+    null = "" if column.not_null else f"{name} IS NULL OR "
+    function = "jsonb_typeof" if column.type == max(JSON) else "json_typeof"
+    constraint = quoted(f"{table.name}_{column.name}"[:57] + "_check")
+    return (
+        f"ALTER TABLE {table.sql}{changed} ADD CONSTRAINT {constraint}"
+        f" CHECK ({null}{function}({name}) {_KINDS[type(default)]}) NOT VALID;"
+    )
+
+
+_KINDS: Mapping[type[object], str] = {  # as json_typeof() calls them
+    dict: "= 'object'",
+    list: "= 'array'",
+    str: "= 'string'",
+    bool: "= 'boolean'",
+    int: "= 'number'",
+    float: "= 'number'",
+    type(None): "IN ('object', 'null')",
+    tuple: "IN ('object', 'array')",
+}
+
+
+def _default(column: Column) -> Any:
+    """Return the JSON that a column has by default, an object without any, () if it is computed."""
+    if column.json_default is None:
+        return {}
+    found = _LITERAL.fullmatch(column.json_default)
+    return _read(found[1].replace("''", "'")) if found else ()
+
+
+def _read(document: str) -> Any:
+    """Return the value of a JSON document, () for what is none, or what Python cannot read."""
+    try:
+        return json.loads(document)
+    except (ValueError, RecursionError):
+        return ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from reconciler.lint.database import Database
 from reconciler.lint.facts import Index, quoted
@@ -48,7 +47,8 @@ def index_duplicate(db: Database) -> Iterator[Found]:
 def _equal(kept: Index, other: Index) -> bool:
     """Tell whether an index has the same keys and serves every use of the second index."""
     return (
-        kept.is_valid
+        kept.keys == other.keys
+        and kept.is_valid
         and (kept.is_unique or not other.is_unique)
         and kept.purpose == other.purpose
         and {*other.included} <= {*kept.included}
@@ -77,7 +77,9 @@ def index_prefix(db: Database) -> Iterator[Found]:
 
 def _begins_with(longer: Index, index: Index) -> bool:
     length = len(index.keys)
-    if not (longer.is_valid and longer.method == BTREE and len(longer.keys) > length):
+    if longer.keys[:1] != index.keys[:1] or len(longer.keys) <= length:  # nearly all
+        return False
+    if not longer.is_valid or longer.method != BTREE:
         return False
     if 0 in index.keys or not _same_condition(longer, index):
         return False
@@ -142,7 +144,7 @@ def _without_condition(db: Database, index: Index, implied: Sequence[int]) -> st
     names = db.names(index.relation, implied)
     left = [*_conjuncts(index.predicates)][len(implied) :]
     if not left:
-        whole = replace(index, predicate=None, shown_predicate=None)
+        whole = index._replace(predicate=None, shown_predicate=None)
         others = [i for i in db.indexes_of[index.relation] if i.oid != index.oid]
         if not index.is_unique and any(_equal(i, whole) or _begins_with(i, whole) for i in others):
             return _drop(index)

@@ -36,12 +36,12 @@ def _dropped(db: Database, constraint: Constraint) -> str:
 def foreign_key_unindexed(db: Database) -> Iterator[Found]:
     """Find a foreign key without an index on its columns."""
     for key in _foreign_keys(db):
-        if any(_serves(db, i, key) for i in db.indexes_of.get(key.relation, ())):
+        beginning = [i for i in db.indexes_of.get(key.relation, ()) if _begins(db, i, key)]
+        if any(_finds_all(i, key) for i in beginning):
             continue
         table, columns = db.relations[key.relation], db.names(key.relation, key.keys)
         online = "" if table.kind == "p" else " CONCURRENTLY"
-        part = [quoted(i.name) for i in db.indexes_of.get(key.relation, ()) if _begins(db, i, key)]
-        but = f", but {part[0]}, which lacks some rows" if part else ""
+        but = f", but {quoted(beginning[0].name)}, which lacks some rows" if beginning else ""
         yield Found(
             ("pg_constraint", key.oid, 0),
             f"no index begins with {', '.join(columns)}{but}",
@@ -49,14 +49,13 @@ def foreign_key_unindexed(db: Database) -> Iterator[Found]:
         )
 
 
-def _serves(db: Database, index: Index, key: Constraint) -> bool:
-    """Tell whether an index finds all rows of a key."""
-    covers_all = all(
+def _finds_all(index: Index, key: Constraint) -> bool:
+    """Tell whether an index that begins with the columns of a key finds all rows of the key."""
+    return index.is_valid and all(
         t.kind == "NULLTEST" and t.number("nulltesttype") == 1 and t.columns <= {*key.keys}
         for predicate in index.predicates
         for t in _parts(predicate)
     )
-    return index.is_valid and covers_all and _begins(db, index, key)
 
 
 def _begins(db: Database, index: Index, key: Constraint) -> bool:
@@ -64,6 +63,8 @@ def _begins(db: Database, index: Index, key: Constraint) -> bool:
 
     Columns that refer to a unique key of the other table are enough: (post) for (post, tenant).
     """
+    if index.keys[0] not in key.keys:  # nearly all
+        return False
     theirs = dict(zip(key.keys, key.referenced_keys, strict=True))
     first = {theirs[n] for n in takewhile(lambda n: n in theirs, index.keys)}
     unique = [c for c in db.constraints_of.get(key.referenced, ()) if c.type in "pu"]
@@ -151,11 +152,11 @@ def foreign_key_without_tenant(db: Database) -> Iterator[Found]:
         if len(key.keys) != 1 or key.relation == key.referenced:
             continue
         for column in db.columns_of.get(key.relation, ()):
-            copied = _copied(db, key, column)
             owner = owners.get((key.relation, column.number))
-            if copied is None or owner is None or owner[0] == key.referenced:
+            if owner is None or owner[0] == key.referenced:
                 continue
-            if not _is_tenant(db, column, having[owner, column.name], len(tables)):
+            copied, alike = _copied(db, key, column), having[owner, column.name]
+            if copied is None or not _is_tenant(db, column, alike, len(tables)):
                 continue
             same = owners.get((key.referenced, copied.number)) == owner
             if same and not _compared(db, key, column, copied):
@@ -205,14 +206,27 @@ def _composite(db: Database, key: Constraint, column: Column, copied: Column) ->
     table, other = db.relations[key.relation], db.relations[key.referenced]
     own = [*db.names(key.relation, key.keys), quoted(column.name)]
     theirs = [*db.names(key.referenced, key.referenced_keys), quoted(copied.name)]
-    unique = f"ALTER TABLE {other.sql} ADD UNIQUE ({', '.join(theirs)});\n"
     numbers = {*key.referenced_keys, copied.number}
-    if any({*c.keys} == numbers and c.type in "pu" for c in db.constraints_of[key.referenced]):
-        unique = ""
+    unique = ""
+    if not any(_is_key(i, numbers) for i in db.indexes_of.get(key.referenced, ())):
+        # other findings need the same one
+        columns = [db.columns[key.referenced, n].name for n in key.referenced_keys]
+        index = quoted("_".join([other.name, *columns, copied.name])[:59] + "_key")
+        online = "" if other.kind == "p" else " CONCURRENTLY"
+        unique = (
+            f"CREATE UNIQUE INDEX{online} IF NOT EXISTS {index}"
+            f" ON {other.sql} ({', '.join(theirs)});\n"
+        )
     return (
         f"{unique}ALTER TABLE {table.sql} ADD FOREIGN KEY ({', '.join(own)})"
         f" REFERENCES {other.sql} ({', '.join(theirs)});"
     )
+
+
+def _is_key(index: Index, numbers: Collection[int]) -> bool:
+    """Tell whether a foreign key may refer to the columns of an index."""
+    is_whole = index.is_unique and index.is_valid and index.predicate is None
+    return is_whole and sorted(index.keys) == sorted(numbers)
 
 
 @rule(
