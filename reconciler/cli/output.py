@@ -7,7 +7,6 @@ escaped here. `reconciler.cli.streams` deals with streams that cannot be written
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -183,6 +182,8 @@ def replace_file(content: Document, path: Path, option: str = "--out") -> None:
     if path.exists() and not path.is_file():
         write_file(content, path, option)
         return
+    import secrets  # noqa: PLC0415 - slow to import
+
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,11 @@ INDEXES = f"""
            CASE WHEN i.indexprs IS NULL THEN '{{}}'
                 ELSE ARRAY(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
                            WHERE a.attrelid = i.indexrelid ORDER BY a.attnum) END AS types,
-           {_NEEDED} AS is_needed, x.relispartition AS is_partition
+           {_NEEDED} AS is_needed, x.relispartition AS is_partition,
+           i.indisreplident OR i.indisclustered AS is_chosen, i.indimmediate AS is_immediate,
+           CASE WHEN i.indisunique  -- a column since PostgreSQL 15
+                THEN coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)
+                ELSE false END AS nulls_are_equal
     FROM pg_index AS i
     JOIN pg_class AS x ON x.oid = i.indexrelid
     JOIN pg_class AS c ON c.oid = i.indrelid
@@ -105,7 +109,7 @@ CONSTRAINTS = f"""
            k.contype::text AS type, coalesce(k.conkey, '{{}}')::int4[] AS keys,
            k.confrelid::int8 AS referenced, coalesce(k.confkey, '{{}}')::int4[] AS referenced_keys,
            k.conbin::text AS condition, pg_get_expr(k.conbin, k.conrelid) AS shown,
-           k.conparentid <> 0 OR k.coninhcount > 0 AS is_inherited
+           k.conparentid <> 0 OR k.coninhcount > 0 AS is_inherited, k.conindid::int8 AS index
     FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
     WHERE k.contype IN ('c', 'f', 'p', 'u') AND {_RELATION}"""
 

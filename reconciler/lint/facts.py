@@ -92,7 +92,8 @@ class Column(NamedTuple):
 class Index(NamedTuple):
     """An index; a key of 0 is an expression.
 
-    Only an index of expressions or of some rows has a `definition`, the former also `types`.
+    Only an index of expressions or of some rows has a `definition`, the former also `types`. One
+    that `is_chosen` is the replica identity, or that of CLUSTER.
     """
 
     oid: int
@@ -116,6 +117,9 @@ class Index(NamedTuple):
     types: Sequence[str]
     is_needed: bool
     is_partition: bool
+    is_chosen: bool
+    is_immediate: bool
+    nulls_are_equal: bool
     schema: str
 
     @property
@@ -141,7 +145,10 @@ class Index(NamedTuple):
 
 
 class Constraint(NamedTuple):
-    """A check, foreign key, primary key or unique constraint."""
+    """A check, foreign key, primary key or unique constraint.
+
+    `index` is the oid of the index that serves it, on the referenced table for a foreign key.
+    """
 
     oid: int
     relation: int
@@ -153,6 +160,7 @@ class Constraint(NamedTuple):
     condition: str | None
     shown: str | None
     is_inherited: bool
+    index: int
 
     @property
     def tree(self) -> Sequence[Node]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from reconciler.lint.database import Database
 from reconciler.lint.facts import Index, quoted
 from reconciler.lint.rule import Found, rule
+from reconciler.lint.rules.keys import dropped
 from reconciler.lint.tree import Node
 
 BTREE = 403
+UNIQUE, FOREIGN = "u", "f"
 IS_NOT_NULL = 1
 BACKWARDS = 3  # DESC and NULLS FIRST
 DAY = 86_400
@@ -27,21 +29,33 @@ def _same_condition(one: Index, other: Index) -> bool:
 @rule(
     "index-duplicate",
     "warning",
-    """Every INSERT, and every UPDATE that is not HOT, writes both; queries use one.""",
+    """Every INSERT, and every UPDATE that is not HOT, writes both; queries use one. A unique
+    constraint that repeats another counts, unless a foreign key refers to it.""",
     "0009 duplicate_index",
 )
 def index_duplicate(db: Database) -> Iterator[Found]:
     """Find an index that is there twice."""
+    unique = {c.index: c for c in db.constraints if c.type == UNIQUE and not c.is_inherited}
+    kept = _kept(db)
     for indexes in db.indexes_of.values():
-        ordered = sorted(indexes, key=lambda i: (not i.is_needed, not i.is_unique, i.name))
+        ordered = sorted(
+            indexes, key=lambda i: (i.oid not in kept, not i.is_needed, not i.is_unique, i.name)
+        )
         for number, index in enumerate(ordered):
             same = [i for i in ordered[:number] if _equal(i, index)]
-            if same and not index.is_needed and not index.is_partition:
+            if same and index.oid not in kept and (index.oid in unique or not index.is_needed):
+                constraint = unique.get(index.oid)
                 yield Found(
                     ("pg_class", index.oid, 0),
                     f"has the definition of {quoted(same[0].name)}",
-                    _drop(index),
+                    dropped(db, constraint) if constraint else _drop(index),
                 )
+
+
+def _kept(db: Database) -> Set[int]:
+    """Return the indexes that cannot be dropped alone: foreign keys and others rely on them."""
+    chosen = {i.oid for i in db.indexes if i.is_chosen or i.is_partition}
+    return chosen | {c.index for c in db.constraints if c.type == FOREIGN}
 
 
 def _equal(kept: Index, other: Index) -> bool:
@@ -49,10 +63,16 @@ def _equal(kept: Index, other: Index) -> bool:
     return (
         kept.keys == other.keys
         and kept.is_valid
-        and (kept.is_unique or not other.is_unique)
+        and (not other.is_unique or _is_as_strict(kept, other))
         and kept.purpose == other.purpose
         and {*other.included} <= {*kept.included}
     )
+
+
+def _is_as_strict(kept: Index, other: Index) -> bool:
+    """Tell whether an index refuses what a unique index does, at the same moment."""
+    same = (kept.is_immediate, kept.nulls_are_equal) == (other.is_immediate, other.nulls_are_equal)
+    return kept.is_unique and same
 
 
 @rule(

@@ -21,7 +21,8 @@ def _foreign_keys(db: Database) -> Iterator[Constraint]:
     return (c for c in db.constraints if c.type == FOREIGN and not c.is_inherited)
 
 
-def _dropped(db: Database, constraint: Constraint) -> str:
+def dropped(db: Database, constraint: Constraint) -> str:
+    """Return a statement to drop a constraint."""
     table = db.relations[constraint.relation].sql
     return f"ALTER TABLE {table} DROP CONSTRAINT {quoted(constraint.name)};"
 
@@ -243,7 +244,7 @@ def foreign_key_to_partitioned(db: Database) -> Iterator[Found]:
             yield Found(
                 ("pg_constraint", key.oid, 0),
                 f"{referenced.sql} is partitioned: detaching a partition reads this table",
-                _dropped(db, key),
+                dropped(db, key),
             )
 
 
