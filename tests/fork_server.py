@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -43,6 +44,7 @@ def program() -> Path:
     address = folder / "socket"
     server = subprocess.Popen([sys.executable, "-m", "tests.fork_server", str(address)], cwd=ROOT)
     atexit.register(server.kill)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     until = time.monotonic() + 60
     while not address.exists():
         assert time.monotonic() < until, "the fork server does not start"
@@ -96,9 +98,10 @@ def _obey(client: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    status = _run(arguments)
-    client.sendall(str(status).encode())
-    os._exit(status)
+    ended: list[int] = []
+    atexit.register(lambda: client.sendall(str(ended[0]).encode()))  # the last to be called
+    ended.append(_run(arguments))
+    sys.exit(ended[0])
 
 
 def _run(arguments: list[str]) -> int:
@@ -113,7 +116,6 @@ def _run(arguments: list[str]) -> int:
         status = 0
     except SystemExit as ended:
         status = ended.code
-    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     return status if isinstance(status, int) else int(status is not None)
