@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model.catalog_sql import is_managed_schema, is_no_part, managed
+from reconciler.server.capabilities import Server
 
 
 def _grants(acl: str, letter: str, owner: str) -> str:
@@ -23,6 +24,8 @@ _OF_RELATION = "JOIN pg_namespace AS n ON n.oid = c.relnamespace"
 # a constraint, replication or CLUSTER needs an index
 _NEEDED = """(i.indexrelid IN (SELECT k.conindid FROM pg_constraint AS k)
               OR i.indisreplident OR i.indisclustered)"""
+
+_NULLS_ARE_EQUAL = "i.indnullsnotdistinct"  # since PostgreSQL 15
 
 RELATIONS = f"""
     SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name,
@@ -76,7 +79,7 @@ COLUMNS = f"""
     JOIN pg_class AS c ON c.oid = a.attrelid
     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {_RELATION}"""
 
-INDEXES = f"""
+_INDEXES = f"""
     SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS relation, x.relname::text AS name,
            i.indisunique AS is_unique, i.indisprimary AS is_primary,
            i.indisvalid AS is_valid, x.relam::int8 AS method,
@@ -96,13 +99,19 @@ INDEXES = f"""
                            WHERE a.attrelid = i.indexrelid ORDER BY a.attnum) END AS types,
            {_NEEDED} AS is_needed, x.relispartition AS is_partition,
            i.indisreplident OR i.indisclustered AS is_chosen, i.indimmediate AS is_immediate,
-           CASE WHEN i.indisunique  -- a column since PostgreSQL 15
-                THEN coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)
-                ELSE false END AS nulls_are_equal
+           {_NULLS_ARE_EQUAL} AS nulls_are_equal
     FROM pg_index AS i
     JOIN pg_class AS x ON x.oid = i.indexrelid
     JOIN pg_class AS c ON c.oid = i.indrelid
     WHERE c.relkind IN ('r', 'p', 'm') AND {_RELATION}"""
+
+
+def indexes(server: Server) -> str:
+    """Return the query for the indexes on a server."""
+    if server.has_nulls_not_distinct:
+        return _INDEXES
+    return _INDEXES.replace(_NULLS_ARE_EQUAL, "false")
+
 
 CONSTRAINTS = f"""
     SELECT k.oid::int8 AS oid, k.conrelid::int8 AS relation, k.conname::text AS name,

@@ -94,7 +94,7 @@ class Database:
     @cached_property
     def indexes(self) -> Sequence[Index]:
         """The indexes."""
-        found = tuples(self.connection, catalog.INDEXES)
+        found = tuples(self.connection, catalog.indexes(server_of(self.connection)))
         indexes = [Index._make((*row, self.relations[row[1]].schema)) for row in found]
         return sorted(indexes, key=lambda i: (i.schema, i.name))
 
