@@ -10,7 +10,10 @@ import psycopg
 import pytest
 
 from reconciler import pipeline
+from reconciler.declare.load import load
 from reconciler.errors import ReconcileError, StatementFailed
+from reconciler.model.state import Scope
+from reconciler.pipeline import Job
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.server.elevation import run_statement
@@ -50,15 +53,21 @@ tables: {t: {state: absent}}
 """
 IN_A_LIBRARY = """
 base_types:
-  point3: {input: point3_in, output: point3_out, internal_length: 24, alignment: double}
+  point3:
+    input: point3_in
+    output: point3_out
+    typmod_in: point3_typmod_in
+    internal_length: 24
+    alignment: double
 functions:
+  point3_typmod_in(cstring[]): {returns: int, language: c, library: $libdir/none, body: p_typmod}
   point3_in(cstring): {returns: point3, language: c, library: $libdir/none, body: p_in}
   point3_out(point3): {returns: cstring, language: c, library: $libdir/none, body: p_out}
   length(point3):
     {returns: float8, language: c, library: $libdir/none, body: p_length, volatility: immutable}
 tables:
   t:
-    columns: {p: {type: point3, default: "'1 2 3'"}}
+    columns: {p: {type: point3(2), default: "'1 2 3'"}}
     indexes: {t_length: {on: ["length(p)"]}}
 """
 REFUSED = {
@@ -175,6 +184,7 @@ def test_a_type_of_a_library_that_scratch_has_not_is_planned(
     plan = pipeline.plan_changes(job_of(new_database(major=each_major), IN_A_LIBRARY, tmp_path))
     created = [s.sql for s in plan.steps if s.kind == "function"]
     assert [sql.splitlines()[-1] for sql in created] == [
+        "AS '$libdir/none', 'p_typmod'",
         "AS '$libdir/none', 'p_in'",
         "AS '$libdir/none', 'p_out'",
         "AS '$libdir/none', 'p_length'",
@@ -316,3 +326,72 @@ def test_no_base_type_is_made_of_anything_but_text(options: str, builder: Connec
         run_statement(builder, base_type(options))
     assert refused.value.sqlstate in ("42501", "42P17", "42601")
     assert rows(builder, "SELECT FROM pg_type WHERE typname = 'b' AND typisdefined") == []
+
+
+# -- whole databases -------------------------------------------------------------------------------
+
+ODD = """
+    CREATE SCHEMA "o'$reconcile$";
+    CREATE TYPE "o'$reconcile$"."ty""p e";
+    COMMENT ON TYPE "o'$reconcile$"."ty""p e" IS 'odd';
+    CREATE FUNCTION "o'$reconcile$"."i""n"(cstring, oid, integer)
+        RETURNS "o'$reconcile$"."ty""p e" LANGUAGE internal IMMUTABLE STRICT AS 'bpcharin';
+    CREATE FUNCTION "o'$reconcile$"."o.ut"("o'$reconcile$"."ty""p e") RETURNS cstring
+        LANGUAGE internal IMMUTABLE STRICT AS 'bpcharout';
+    CREATE FUNCTION public.modifiers(cstring[]) RETURNS integer
+        LANGUAGE internal IMMUTABLE STRICT AS 'varchartypmodin';
+    CREATE FUNCTION public.modifiers(integer) RETURNS cstring
+        LANGUAGE internal IMMUTABLE STRICT AS 'varchartypmodout';
+    CREATE TYPE "o'$reconcile$"."ty""p e" (
+        INPUT = "o'$reconcile$"."i""n", OUTPUT = "o'$reconcile$"."o.ut",
+        TYPMOD_IN = public.modifiers, TYPMOD_OUT = public.modifiers,
+        DELIMITER = '''', DEFAULT = E'\\\\,\\n    ALIGNMENT = x'
+    );
+    CREATE TYPE public.words;
+    CREATE FUNCTION public.words_in(cstring) RETURNS public.words
+        LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+    CREATE FUNCTION public.words_out(public.words) RETURNS cstring
+        LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+    CREATE TYPE public.words (
+        INPUT = public.words_in, OUTPUT = public.words_out, TYPMOD_IN = public.modifiers,
+        TYPMOD_OUT = public.modifiers
+    );
+    CREATE TYPE public.later;
+    COMMENT ON TYPE public.later IS 'not there yet';
+    CREATE FUNCTION public.later_in(cstring) RETURNS public.later
+        LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+    ALTER TYPE public.later OWNER TO pg_monitor;
+    CREATE TABLE public.odd (a "o'$reconcile$"."ty""p e"(3), b public.words(7)[])"""
+EVERYTHING = Scope(frozenset({"*"}), prune=True, everything=True)
+
+
+def test_an_export_makes_the_same_database(
+    new_database: Callable[..., Database], each_major: int, tmp_path: Path
+) -> None:
+    database, other = new_database(ODD, each_major), new_database(major=each_major)
+    pipeline.export_state(database.url, EVERYTHING, tmp_path)
+    declaration = load(tmp_path)
+    assert pipeline.plan_changes(Job(database.url, declaration, EVERYTHING)).in_sync
+    job = Job(other.url, declaration, EVERYTHING)
+    outcome = pipeline.apply_plan(
+        pipeline.plan_changes(job), job, other.url, quiet(), LockPolicy(), ["all"]
+    )
+    assert [o.error for o in outcome.steps if o.status == "failed"] == []
+    assert other.dump() == database.dump()
+
+
+def test_everything_is_dropped_and_comes_back(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(ODD, 18)
+    before = database.dump()
+    (tmp_path / "state.yml").write_text("schemas: {public: {}}")
+    job = Job(database.url, load(tmp_path / "state.yml"), EVERYTHING)
+    plan = pipeline.plan_changes(job)
+    outcome = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
+    assert [o.error for o in outcome.steps if o.status == "failed"] == []
+    assert database.value("SELECT count(*) FROM pg_proc WHERE oid >= 16384") == 0
+    for step in reversed(plan.steps):
+        for command in step.undo or ():
+            database.run(command)
+    assert database.dump() == before

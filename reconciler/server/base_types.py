@@ -57,8 +57,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                          WHEN t.typoutput THEN 'textout'
                                          WHEN t.typreceive THEN 'textrecv'
                                          WHEN t.typsend THEN 'textsend'
-                                         WHEN t.typmodin THEN 'varchartypmodin'
-                                         ELSE 'varchartypmodout' END
+                                         WHEN t.typmodin THEN 'bittypmodin'
+                                         ELSE 'bittypmodout' END
                      FROM pg_reconcile.base_type AS t
                      WHERE routine IN (t.typinput, t.typoutput, t.typreceive, t.typsend,
                                        t.typmodin, t.typmodout) LIMIT 1), 'any_out')
