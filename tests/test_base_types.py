@@ -328,6 +328,14 @@ def test_no_base_type_is_made_of_anything_but_text(options: str, builder: Connec
     assert rows(builder, "SELECT FROM pg_type WHERE typname = 'b' AND typisdefined") == []
 
 
+def test_no_cast_takes_the_text_of_a_stand_in_for_something_else(builder: Connection) -> None:
+    run_statement(builder, "CREATE CAST (s.b AS pg_catalog.int4[]) WITHOUT FUNCTION AS ASSIGNMENT")
+    found = rows(builder, "SELECT castmethod, castcontext FROM pg_cast WHERE oid >= 16384")
+    assert found == [{"castmethod": "i", "castcontext": "a"}]
+    with pytest.raises(StatementFailed, match="not physically compatible"):
+        run_statement(builder, "CREATE CAST (integer AS bigint) WITHOUT FUNCTION")
+
+
 # -- whole databases -------------------------------------------------------------------------------
 
 ODD = """

@@ -5,6 +5,7 @@ Nobody's query runs there, nothing connects to another server, and no role gets 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import reduce
@@ -16,6 +17,7 @@ from reconciler.model.on_scratch import FilledByQuery, StoodInFor
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 
+_SCHEMAS = re.compile(r'(?:"(?:[^"]|"")+"|\w+)\.')
 _FILLED = [k for k in KINDS.values() if issubclass(k, FilledByQuery)]
 
 
@@ -41,5 +43,20 @@ def filled_as(found: State, expected: Mapping[Ref, Object]) -> State:
         if isinstance(obj, FilledByQuery) and isinstance(other, FilledByQuery):
             filled[ref] = obj.filled_as(other)
         elif isinstance(obj, StoodInFor):
-            filled[ref] = obj.original(other)
+            filled[ref] = obj.original(other or _unspelled(ref, found, expected))
     return replace(found, objects={**found.objects, **filled})
+
+
+def _unspelled(ref: Ref, found: State, expected: Mapping[Ref, Object]) -> Object | None:
+    """Return what was put in under another spelling of the types in its name, if it is clear."""
+    if ref.schema:
+        return None
+    missing = [o for r, o in expected.items() if r.kind == ref.kind and r not in found]
+    new = {_bare(r) for r in found if r.kind == ref.kind and r not in expected}
+    same = [o for o in missing if _bare(o.ref) == _bare(ref)]
+    others = same or [o for o in missing if _bare(o.ref) not in new]
+    return others[0] if len(others) == 1 else None
+
+
+def _bare(ref: Ref) -> str:
+    return _SCHEMAS.sub("", ref.name)

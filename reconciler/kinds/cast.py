@@ -14,6 +14,7 @@ from reconciler.model.clauses import CAST_TYPES, FUNCTION_SIGNATURE, Clause, Fra
 from reconciler.model.declared import NamedByTypes
 from reconciler.model.markers import HiddenDependency
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.on_scratch import StoodInFor
 from reconciler.model.spelling import Sql
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -25,7 +26,7 @@ _TYPES = "SELECT %s::regtype::oid::int8 AS source, %s::regtype::oid::int8 AS tar
 _PRINTED = "SELECT format_type(%s, NULL) || ' AS ' || format_type(%s, NULL) AS name"
 
 
-class Cast(NamedByTypes, HiddenDependency):
+class Cast(NamedByTypes, StoodInFor, HiddenDependency):
     """A cast; the YAML key is `source AS target`, the types as PostgreSQL prints names."""
 
     kind: ClassVar[str] = "cast"
@@ -91,6 +92,12 @@ class Cast(NamedByTypes, HiddenDependency):
     def signature_types(self) -> Iterable[str]:
         """Return source and target."""
         return _AS.split(self.ref.name)
+
+    def original(self, expected: Object | None) -> Self:
+        """Return the cast as it was put in: that of a base type is by way of text on scratch."""
+        is_binary = isinstance(expected, Cast) and expected.method == "binary"
+        by_text = self.method == "inout" and is_binary
+        return self.model_copy(update={"method": "binary"}) if by_text else self
 
     def sql_name(self) -> sql.Composable:
         return compose("({})", raw(self.ref.name))

@@ -29,6 +29,12 @@ _FUNCTION = re.compile(
 _TYPE = re.compile(
     r"(?P<head>(?P<verb>CREATE|ALTER) TYPE .*? \()\n {4}(?P<options>[A-Z_]+ = .*)\n\)\Z", re.DOTALL
 )
+_CAST = re.compile(r"(CREATE CAST \((.+?) AS (.+)\)) WITHOUT FUNCTION(.*)\Z", re.DOTALL)
+_IS_STAND_IN = """
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_type AS t
+                   JOIN pg_catalog.pg_proc AS p ON p.oid = t.typinput
+                   WHERE t.oid IN (pg_catalog.to_regtype(%s), pg_catalog.to_regtype(%s))
+                         AND p.proconfig::text LIKE '%%pg_reconcile.original=%%') AS found"""
 _BETWEEN = re.compile(r",\n {4}(?=[A-Z_]+ = )")
 # Options that would let PostgreSQL take the text of a stand-in for something else
 _OMITTED = ("INTERNALLENGTH", "PASSEDBYVALUE", "ALIGNMENT", "ANALYZE", "SUBSCRIPT")
@@ -167,7 +173,19 @@ def original_of(settings: Mapping[str, str]) -> Original | None:
     return None
 
 
-def with_stand_in_type(statement: str) -> str:
+def with_stand_in(connection: Connection, statement: str) -> str:
+    """Return CREATE TYPE, ALTER TYPE … SET or CREATE CAST for a stand-in; another unchanged.
+
+    A cast that would take the values as they are stored is one by way of text.
+    """
+    found = _CAST.match(statement)
+    if found is None:
+        return _with_stand_in_type(statement)
+    is_stand_in = rows(connection, _IS_STAND_IN, [found[2], found[3]])[0]["found"]
+    return f"{found[1]} WITH INOUT{found[4]}" if is_stand_in else statement
+
+
+def _with_stand_in_type(statement: str) -> str:
     """Return CREATE TYPE or ALTER TYPE … SET for a stand-in; another statement unchanged."""
     found = _TYPE.match(statement)
     if found is None:

@@ -297,7 +297,7 @@ def _pass_door(
     """Run a command as a superuser, or make a stand-in for native code that may not run here."""
     stand_in = base_types.stand_in_function(statement)
     if stand_in is None:
-        statement = base_types.with_stand_in_type(statement)
+        statement = base_types.with_stand_in(connection, statement)
         return _run_as_superuser(connection, statement, analysed=analysed, refusal=refusal)
     with base_types.shells_not_made(connection):
         try:

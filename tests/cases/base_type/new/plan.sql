@@ -60,7 +60,19 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
-CREATE CAST (bigint AS public.money_amount) WITH INOUT;
+CREATE CAST (bigint AS public.money_amount) WITHOUT FUNCTION;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+CREATE CAST (integer AS public.money_amount) WITH INOUT;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+CREATE CAST (public.money_amount AS bigint) WITHOUT FUNCTION AS ASSIGNMENT;
 COMMIT;
 
 SET lock_timeout = '2s';
