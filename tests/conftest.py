@@ -226,6 +226,14 @@ def each_major(request: pytest.FixtureRequest) -> int:
     return request.param
 
 
+@pytest.fixture
+def matrix_major(each_major: int) -> int:
+    """Return each major version of RECONCILE_TEST_POSTGRES, or the newest: for slow tests."""
+    if each_major != MAJORS[0] and not installed():
+        pytest.skip("takes long: with RECONCILE_TEST_POSTGRES it runs on every PostgreSQL")
+    return each_major
+
+
 @pytest.fixture(scope="session")
 def counter() -> Iterator[int]:
     return iter(range(1_000_000))

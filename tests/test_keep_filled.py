@@ -88,9 +88,9 @@ def writing(database: Database, *statements: str) -> Generator[list[str]]:
 
 
 def test_writes_do_not_fail_with_a_default(
-    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+    matrix_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    database = new_database(TABLE, each_major)
+    database = new_database(TABLE, matrix_major)
     declared = (
         f"tables: {{t: {{columns: {{n: {{default: 7, not_null: true, backfill: {{value: "
         f"t.a * 2, {SLOWLY}}}}}}}}}}}"
@@ -109,9 +109,9 @@ def test_writes_do_not_fail_with_a_default(
 
 
 def test_writes_do_not_fail_with_a_volatile_default(
-    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+    matrix_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    database = new_database(TABLE, each_major)
+    database = new_database(TABLE, matrix_major)
     before = database.value("SELECT pg_relation_filenode('t')")
     with writing(
         database,
@@ -129,9 +129,9 @@ def test_writes_do_not_fail_with_a_volatile_default(
 
 
 def test_keep_filled_accepts_nulls_from_applications(
-    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+    matrix_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    database = new_database(TABLE, each_major)
+    database = new_database(TABLE, matrix_major)
     value = f"value: t.a * 2, keep_filled: true, {SLOWLY}"
     writes = (
         "UPDATE t SET a = -a, n = NULL WHERE id = %(row)s",
@@ -245,10 +245,10 @@ STALE = "SELECT count(*) FROM t WHERE n IS DISTINCT FROM a * {}"
 
 
 def test_a_computed_column_follows_every_write(
-    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+    matrix_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """Values that applications give do not count, nor what a trigger of theirs does before."""
-    database = new_database(TABLE.replace(", n int", "").replace(", g FROM", " FROM"), each_major)
+    database = new_database(TABLE.replace(", n int", "").replace(", g FROM", " FROM"), matrix_major)
     database.run("""
         CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS
             'BEGIN NEW.a := NEW.a + 1; RETURN NEW; END';

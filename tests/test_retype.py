@@ -48,9 +48,9 @@ def planned(database: Database, folder: Path, declared: str) -> Plan:
 
 
 def test_writes_do_not_fail_and_rows_are_kept(
-    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+    matrix_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    database = new_database(TABLE, each_major)
+    database = new_database(TABLE, matrix_major)
     before = database.value("SELECT pg_relation_filenode('t')")
     writes = (
         "UPDATE t SET a = a + 1 WHERE id = %(row)s",
@@ -270,14 +270,14 @@ def test_nulls_in_a_not_null_column_stop_the_fill(database: Database, tmp_path: 
 
 
 def test_sequences_continue(
-    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+    matrix_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     script = """
         CREATE TABLE public.t (id int GENERATED ALWAYS AS IDENTITY (START 5 INCREMENT 3) PRIMARY
             KEY, s serial, n int);
         INSERT INTO public.t (n) SELECT 1 FROM generate_series(1, 10);
         DELETE FROM public.t WHERE id > 8; GRANT USAGE ON SEQUENCE public.t_id_seq TO pg_monitor"""
-    database = new_database(script, each_major)
+    database = new_database(script, matrix_major)
     apply(
         database,
         tmp_path,
@@ -298,7 +298,7 @@ def test_sequences_continue(
 
 
 def test_dependents_of_the_column_are_recreated(
-    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+    matrix_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """Fill trigger and replica identity stay; some objects are built under lock."""
     script = """
@@ -314,7 +314,7 @@ def test_dependents_of_the_column_are_recreated(
         CREATE INDEX t_f ON public.t (public.f(a));"""
     online = "{type: bigint, retype: online}"
     wider = f"tables: {{t: {{columns: {{id: {online}}}}}}}"
-    database = new_database(script, each_major)
+    database = new_database(script, matrix_major)
     before = database.dump()
     kept = (
         "tables: {t: {columns: {n: {type: bigint, retype: online, backfill: {value: t.a, "
@@ -397,9 +397,9 @@ def test_unsupported_columns_are_refused(script: str, database: Database, tmp_pa
 
 
 def test_a_table_published_with_all_columns_is_refused(
-    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+    matrix_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    database = new_database(TABLE + "CREATE PUBLICATION p FOR ALL TABLES", each_major)
+    database = new_database(TABLE + "CREATE PUBLICATION p FOR ALL TABLES", matrix_major)
     with pytest.raises(
         PlanRefused, match=r"publication p sends whole rows of public\.t.*leave `retype` out"
     ):
