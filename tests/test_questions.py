@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -259,3 +260,25 @@ def test_a_key_that_contains_a_key_is_not_asked_about(database: Database, tmp_pa
     )
     declared = "tables: {t: {constraints: {more: {unique: [code, id]}}}}"
     assert answers(pipeline.plan_changes(job_of(database, declared, tmp_path))) == []
+
+
+def test_a_key_and_a_reference_of_many_rows_are_asked_about(
+    database: Database, tmp_path: Path
+) -> None:
+    database.run("""
+        CREATE TABLE parent (id int PRIMARY KEY);
+        INSERT INTO parent SELECT generate_series(1, 60000);
+        CREATE TABLE t (id int PRIMARY KEY, parent int, code int);
+        INSERT INTO t SELECT g, g, g FROM generate_series(1, 60000) AS g;
+        UPDATE t SET parent = 60001, code = 60000 WHERE id = 59999""")
+    declared = """
+tables:
+  t:
+    constraints:
+      code: {unique: [code]}
+      parent: {foreign_key: [parent], references: parent(id)}"""
+    found = answers(pipeline.plan_changes(job_of(database, declared, tmp_path)))
+    assert [(refuses, {*re.findall(r"id=(\d+)", message)}) for refuses, message in found] == [
+        (True, {"59999", "60000"}),
+        (True, {"59999"}),
+    ]

@@ -10,7 +10,13 @@ from reconciler.server.connection import Connection, connect, rows
 from tests.conftest import MAJORS, Database
 
 TABLE = "CREATE TABLE t (n int);"
+BASE_TYPE = """
+    CREATE TYPE b;
+    CREATE FUNCTION b_in(cstring) RETURNS b LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+    CREATE FUNCTION b_out(b) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+    CREATE TYPE b (INPUT = b_in, OUTPUT = b_out)"""
 ONE_OBJECT = {  # of kinds that share a catalog with others
+    "base_type": ("CREATE TYPE s;", BASE_TYPE),
     "column": (TABLE, "CREATE TABLE t (n int) PARTITION BY LIST (n);"),
     "composite_type": ("CREATE TYPE c AS (n int);",),
     "constraint": (

@@ -174,6 +174,8 @@ def _rows_in_the_way(question: Question, connection: Connection, deadline: float
     """
     with short_read(connection, deadline - time.monotonic()):
         run_sql(connection, f"SET LOCAL {NO_VIEWS} = 'view, foreign-table'")
+        # A LIMIT makes nested loops look cheap; records have no hash join, and no index helps them.
+        run_sql(connection, "SET LOCAL enable_nestloop = off")
         run_sql(connection, f"LOCK TABLE {question.relation} IN ACCESS SHARE MODE")
         found = rows(connection, _RELATION, [NO_VIEWS, question.relation])
         relation = found[0] if found else None
