@@ -403,3 +403,24 @@ def test_everything_is_dropped_and_comes_back(
         for command in step.undo or ():
             database.run(command)
     assert database.dump() == before
+
+
+@pytest.mark.parametrize("value", ['["c", "other", "library"]', '[["c"], {}, 1]', "[1]", "{"])
+def test_a_setting_of_a_stand_in_says_nothing_of_other_functions(
+    value: str, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(f"""
+        CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql SET pg_reconcile.original = '{value}'
+        AS 'BEGIN RETURN 1; END'""")
+    for number in (1, 2):
+        declared = f"""
+functions:
+  f():
+    returns: int
+    language: plpgsql
+    set: {{pg_reconcile.original: '{value}'}}
+    body: BEGIN RETURN {number}; END"""
+        job = job_of(database, declared, tmp_path)
+        plan = pipeline.plan_changes(job)
+        pipeline.apply_plan(plan, job, job.target, quiet(), LockPolicy(), ["all"])
+        assert (database.value("SELECT f()"), pipeline.plan_changes(job).in_sync) == (number, True)

@@ -179,6 +179,7 @@ ALLOWED = {  # words that are also names of kinds, a line for each package or mo
     "introspect": {"extensions", "roles", "schema", "schemas"},  # columns and parameters of queries
     # faults of the journal's own tables, and columns of catalog rows
     "journal.ownership": {"column", "constraint", "index", "policy", "rule", "schema", "trigger"},
+    "model.native_code": {"language"},  # a field of a routine
     "lint.baseline": {"rule"},  # a rule of lint
     "lint.database": {"roles"},  # a column of a query
     "lint.rules.privileges": {"schema", "trigger"},  # a key of the YAML; the TRIGGER privilege

@@ -117,7 +117,7 @@ class Build:
         return failed | self._create(firing)
 
     def _create_shells(self, refs: Sequence[Ref]) -> Failures:
-        """Create and complete what begins as a shell; return of that the refused."""
+        """Create the base types, first as shells, with their functions; return the refusals."""
         types = {o.ref for o in self.state.of(CreatedAsShell)}
         shells = self._with_needs(types)
         functions = {n for r in types for n in deferred_needs(self.state[r])}
@@ -266,7 +266,7 @@ class Build:
         """Run the statements of each object; return the refused, after undoing the statements.
 
         A batch is sent at once, and runs in one transaction; a refused batch is repeated object by
-        object, and each of its statements may pass the door.
+        object, and each of its statements may run as a superuser.
         """
         failed: Failures = {}
         for batch in batched(refs):

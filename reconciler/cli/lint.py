@@ -68,7 +68,7 @@ class LintOptions:
         return {**of_target, **dict(map(variable_of, self.variables))}
 
     @property
-    def are_all_settings(self) -> bool:
+    def needs_no_file(self) -> bool:
         """Whether a database named by its URL is linted as it is, without any file."""
         everything = self.everything and self.state is None and is_url(self.target or "")
         return everything and not any(map(os.path.lexists, (SETTINGS_FILE, STATE_FOLDER)))
@@ -178,7 +178,7 @@ def lint_command(options: LintOptions, output: OutputOptions) -> int:
 
 def _look(options: LintOptions, question: Question | None) -> _Looked:
     """Lint; reconcile.yml and what is declared take modules that are slow to import."""
-    if options.target and options.are_all_settings:
+    if options.target and options.needs_no_file:
         policy = with_session(LockPolicy(), options.session)
         return _look_at(options, options.target, policy, LintSettings(), STATE_FOLDER, question)
     from reconciler import settings  # noqa: PLC0415 - slow to import

@@ -13,8 +13,9 @@ _NOT_OF_EXTENSION_DOMAIN = """NOT EXISTS (
     WHERE e.deptype = 'e' AND e.classid = 'pg_type'::regclass AND e.objid = contypid)"""
 _NOT_ROW_TYPE = """NOT EXISTS (
     SELECT FROM pg_class AS c WHERE c.oid = typrelid AND c.relkind <> 'c')"""
-# Of rows of users, only that some have privileges; there may be millions.
-_FEW = {
+# The conditions of catalogs that may have millions of rows. Of large objects it only matters
+# whether some have privileges.
+_BOUNDED = {
     "pg_largeobject_metadata": "oid IN (SELECT m.oid FROM pg_largeobject_metadata AS m"
     " WHERE m.lomacl IS NOT NULL LIMIT 100)"
 }
@@ -57,7 +58,7 @@ CATALOGS = {
         "subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())",
     ),
     "pg_transform": ("0", ""),
-    "pg_largeobject_metadata": ("0", _FEW["pg_largeobject_metadata"]),
+    "pg_largeobject_metadata": ("0", _BOUNDED["pg_largeobject_metadata"]),
 }
 
 # The class under which PostgreSQL names the objects of a catalog, if that is another.
@@ -83,5 +84,6 @@ OBJECTS = f"""
               AND d.deptype IN ('e', 'i', 'P', 'S'))"""
 # The addresses of all objects, members of extensions and parts of others too: quick to plan.
 ADDRESSES = " UNION ALL ".join(
-    f"SELECT classid, objid FROM ({_objects_in(c, '0', _FEW.get(c, ''))}) AS o" for c in CATALOGS
+    f"SELECT classid, objid FROM ({_objects_in(c, '0', _BOUNDED.get(c, ''))}) AS o"
+    for c in CATALOGS
 )

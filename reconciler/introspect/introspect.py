@@ -43,7 +43,7 @@ from reconciler.server.connection import (
     tuples,
 )
 from reconciler.server.one_snapshot import one_snapshot
-from reconciler.server.plans_kept import plans_kept
+from reconciler.server.prepared import queries_prepared
 from reconciler.server.tablespaces import Tablespaces
 
 
@@ -92,7 +92,7 @@ def introspect(
     """
     server = server_of(connection)
     if standing_for is not None:
-        with plans_kept(connection), one_snapshot(connection):
+        with queries_prepared(connection), one_snapshot(connection):
             return _read(connection, server.standing_for(standing_for))
     live = read_until_steady(partial(_read_steadily, connection, server))
     return _for_role(connection, live, role) if role else live

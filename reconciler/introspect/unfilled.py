@@ -13,7 +13,7 @@ from functools import reduce
 from reconciler.kinds import KINDS
 from reconciler.model.kept_off_scratch import NOTHING, KeptOffScratch
 from reconciler.model.object import Object
-from reconciler.model.on_scratch import FilledByQuery, StoodInFor
+from reconciler.model.on_scratch import FilledByQuery, HasStandIn
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 
@@ -42,7 +42,7 @@ def filled_as(found: State, expected: Mapping[Ref, Object]) -> State:
         other = expected.get(ref)
         if isinstance(obj, FilledByQuery) and isinstance(other, FilledByQuery):
             filled[ref] = obj.filled_as(other)
-        elif isinstance(obj, StoodInFor):
+        elif isinstance(obj, HasStandIn):
             filled[ref] = obj.original(other or _unspelled(ref, found, expected))
     return replace(found, objects={**found.objects, **filled})
 

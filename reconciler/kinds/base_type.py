@@ -12,7 +12,7 @@ from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import NAME, TYPE, Clause
 from reconciler.model.deferred import CreatedAsShell
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.on_scratch import StoodInFor
+from reconciler.model.on_scratch import HasStandIn
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.spelling import QualifiedName, Text
@@ -21,9 +21,9 @@ from reconciler.model.type_spelling import TypeName
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw, text
 
-# what ALTER TYPE … SET changes, and what of it names functions
+# fields with names of functions, which ALTER TYPE … SET changes
 FUNCTIONS: Final = ("receive", "send", "typmod_in", "typmod_out", "analyze", "subscript")
-# what a stand-in on scratch has not: it is made of text, whatever the type is made of
+# fields that the stand-in on scratch lacks: it stores text
 _NOT_OF_STAND_INS: Final = (
     *("internal_length", "passed_by_value", "alignment"),
     *("analyze", "subscript"),
@@ -61,7 +61,7 @@ _DROP: Final = """DO {tag} DECLARE own text := {name}; other text; BEGIN
 END {tag}"""
 
 
-class BaseType(CreatedAsShell, StoodInFor, Granted):
+class BaseType(CreatedAsShell, HasStandIn, Granted):
     """A base type, whose functions are declared as functions; `shell: true` is the name alone.
 
     PostgreSQL lets only superusers create base types.
@@ -263,7 +263,7 @@ class BaseType(CreatedAsShell, StoodInFor, Granted):
     # -- functions -------------------------------------------------------------------------------
 
     def deferred_needs(self) -> frozenset[Ref]:
-        """Return the functions of the type, of those of a name all that may be meant."""
+        """Return the functions of the type, with every signature that they may have."""
         own = [text(self.sql_name()), text(name(self.ref.name))]  # as printed, and as declared
         reading = ("{}", "{}, oid, integer")
         signatures = {
@@ -324,11 +324,11 @@ class BaseType(CreatedAsShell, StoodInFor, Granted):
         yield from super()._own(None, context)
 
     def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
-        """Drop the type, as nothing makes a shell of it."""
+        """Drop the type: PostgreSQL makes no shell of a complete type."""
         return self.remove(context)
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        """Drop the type with the functions that use it, which it uses."""
+        """Drop the type with its functions: type and functions depend on each other."""
         if self.shell:
             yield from super().remove(context)
             return

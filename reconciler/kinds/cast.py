@@ -14,7 +14,7 @@ from reconciler.model.clauses import CAST_TYPES, FUNCTION_SIGNATURE, Clause, Fra
 from reconciler.model.declared import NamedByTypes
 from reconciler.model.markers import HiddenDependency
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.on_scratch import StoodInFor
+from reconciler.model.on_scratch import HasStandIn
 from reconciler.model.spelling import Sql
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -26,7 +26,7 @@ _TYPES = "SELECT %s::regtype::oid::int8 AS source, %s::regtype::oid::int8 AS tar
 _PRINTED = "SELECT format_type(%s, NULL) || ' AS ' || format_type(%s, NULL) AS name"
 
 
-class Cast(NamedByTypes, StoodInFor, HiddenDependency):
+class Cast(NamedByTypes, HasStandIn, HiddenDependency):
     """A cast; the YAML key is `source AS target`, the types as PostgreSQL prints names."""
 
     kind: ClassVar[str] = "cast"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.catalog_sql import is_managed_schema, is_no_part, managed
+from reconciler.model.catalog_sql import is_managed_schema, is_no_member, managed
 from reconciler.server.capabilities import Server
 
 
@@ -19,7 +19,7 @@ def _grants(acl: str, letter: str, owner: str) -> str:
 # joined by hash.
 _RELATION = f"""c.relnamespace = ANY (ARRAY(SELECT m.oid FROM pg_namespace AS m
                                             WHERE {is_managed_schema("m.nspname")}))
-          AND {is_no_part("pg_class", "c.oid")}"""
+          AND {is_no_member("pg_class", "c.oid")}"""
 _OF_RELATION = "JOIN pg_namespace AS n ON n.oid = c.relnamespace"
 # a constraint, replication or CLUSTER needs an index
 _NEEDED = """(i.indexrelid IN (SELECT k.conindid FROM pg_constraint AS k)
@@ -186,7 +186,7 @@ FACTS = """
                  WHERE a.privilege_type = 'USAGE') AS usage"""
 
 # Without those of PostgreSQL itself, and the superuser (10) that initdb makes
-POWERFUL = """
+PRIVILEGED_ROLES = """
     SELECT r.oid::int8 AS oid, r.rolname::text AS name,
            array_remove(ARRAY[CASE WHEN r.rolsuper THEN 'superuser' END,
                               CASE WHEN r.rolbypassrls THEN 'bypassrls' END], NULL) AS attributes,

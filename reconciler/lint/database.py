@@ -19,7 +19,7 @@ from reconciler.lint.facts import (
     Index,
     OwnedSequence,
     Policy,
-    Powerful,
+    PrivilegedRole,
     Relation,
     Routine,
     Size,
@@ -138,10 +138,10 @@ class Database:
         return {row["oid"]: Called(**row) for row in found}
 
     @cached_property
-    def powerful(self) -> Sequence[Powerful]:
+    def privileged_roles(self) -> Sequence[PrivilegedRole]:
         """The roles that are declared, or that no policy binds."""
-        found = rows(self.connection, catalog.POWERFUL, [[*self.unbound]])
-        return [Powerful(**row) for row in found]
+        found = rows(self.connection, catalog.PRIVILEGED_ROLES, [[*self.unbound]])
+        return [PrivilegedRole(**row) for row in found]
 
     @cached_property
     def _facts(self) -> Row:

@@ -66,8 +66,8 @@ def _by_privilege(grants: Sequence[str]) -> Mapping[str, Set[str]]:
     return found
 
 
-class Powerful(NamedTuple):
-    """A role that is declared, or that no policy binds; `attributes` are why."""
+class PrivilegedRole(NamedTuple):
+    """A role that is declared, or has `attributes` by which no policy binds it."""
 
     oid: int
     name: str

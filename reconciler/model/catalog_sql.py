@@ -50,7 +50,7 @@ def managed(catalog: str, oid: str, schema: str) -> str:
 
     `catalog` is the object's catalog, `oid` and `schema` are column names.
     """
-    return f"({is_managed_schema(schema)} AND {is_no_part(catalog, oid)})"
+    return f"({is_managed_schema(schema)} AND {is_no_member(catalog, oid)})"
 
 
 def is_managed_schema(schema: str) -> str:
@@ -58,7 +58,7 @@ def is_managed_schema(schema: str) -> str:
     return f"{schema} NOT LIKE 'pg\\_%' AND {schema} NOT IN ({NOT_MANAGED})"
 
 
-def is_no_part(catalog: str, oid: str) -> str:
+def is_no_member(catalog: str, oid: str) -> str:
     """Return a condition for objects of a catalog outside extensions; `oid` is a column."""
     return f"""{oid} NOT IN (
             SELECT e.objid FROM pg_depend AS e

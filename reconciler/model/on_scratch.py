@@ -59,7 +59,7 @@ class StoresResult(Object):
         raise NotImplementedError
 
 
-class StoodInFor(Object):
+class HasStandIn(Object):
     """An object for which scratch may have a stand-in: a function in C, a base type."""
 
     def original(self, expected: Object | None) -> Self:

@@ -108,7 +108,7 @@ def _run(connection: Connection, commands: list[tuple[Step, str]], title: str) -
     """Run the commands of a transaction, or of a step outside transaction blocks.
 
     Return what could not be tried. The commands of a transaction are sent together; if one is
-    refused, all run again one by one, to name it, or to let it pass the door.
+    refused, all run again one by one, to name it, or to run it as a superuser.
     """
     if not commands or not commands[0][0].transaction:
         return _run_one_by_one(connection, commands, title)

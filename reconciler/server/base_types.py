@@ -2,8 +2,8 @@
 
 The functions of a base type are native code, which does not run on scratch, nor is its library
 there. A stand-in of the type stores text, which its input function reads as it stands; any other
-function of native code over the type has its signature and fails when it is called. What the
-function is by itself is kept in a setting of the stand-in.
+function of native code over the type has its signature and fails when it is called. A setting of
+the stand-in keeps language and code of the function.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ END $$;
 
 
 class Original(NamedTuple):
-    """What a function is for which there is a stand-in; `library` is None if it is internal."""
+    """The code of a function that has a stand-in; `library` is None if it is internal."""
 
     language: str
     body: str
@@ -120,7 +120,7 @@ class Original(NamedTuple):
 
 @contextmanager
 def explained() -> Generator[None]:
-    """Say what was called where PostgreSQL runs the code of a stand-in; raises StatementFailed."""
+    """Explain the error of a stand-in that PostgreSQL has called; raises StatementFailed."""
     try:
         yield
     except StatementFailed as error:
@@ -167,9 +167,11 @@ def stand_in_function(statement: str) -> str | None:
 
 
 def original_of(settings: Mapping[str, str]) -> Original | None:
-    """Return what the function is by itself, by its settings; None if it is no stand-in."""
-    with suppress(ValueError, TypeError):
-        return Original(*json.loads(settings.get(ORIGINAL, "null")))
+    """Return the code in the settings of a stand-in; None for settings of another function."""
+    with suppress(ValueError, TypeError, RecursionError):
+        language, body, library = json.loads(settings.get(ORIGINAL, "null"))
+        if isinstance(language, str) and isinstance(body, str) and isinstance(library, str | None):
+            return Original(language, body, library)
     return None
 
 

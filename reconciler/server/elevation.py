@@ -271,11 +271,11 @@ def run_statement(connection: Connection, statement: str) -> None:
     except StatementFailed as error:
         if error.sqlstate not in (INSUFFICIENT_PRIVILEGE, INVALID_DEFINITION):
             raise
-        _pass_door(connection, statement, analysed=analysed, refusal=error)
+        _run_elevated(connection, statement, analysed=analysed, refusal=error)
 
 
 def run_at_once(connection: Connection, statements: Iterable[str]) -> None:
-    """Send commands together, as one transaction without the door; raises StatementFailed.
+    """Send commands together, as one transaction, none as a superuser; raises StatementFailed.
 
     Raises TransactionEnded for one that ends the transaction; what came before it may be committed.
     """
@@ -291,7 +291,7 @@ def send_together(connection: Connection, statements: Iterable[str]) -> None:
             raise TransactionEnded(f"{statement} ends its transaction", sql=statement)
 
 
-def _pass_door(
+def _run_elevated(
     connection: Connection, statement: str, *, analysed: bool, refusal: StatementFailed
 ) -> None:
     """Run a command as a superuser, or make a stand-in for native code that may not run here."""

@@ -74,7 +74,6 @@ class Connection(psycopg.Connection[Row]):
     settings    parameters that every transaction sets for itself; None: the session has its own
     end_message  the server's messages when it ended the connection
     prepares    whether queries without parameters are prepared, and their plans used again
-    prepared    the names of the prepared statements, by query
     shared      what `close` gives back to the session; None: nobody else uses the session
     """
 
@@ -85,6 +84,7 @@ class Connection(psycopg.Connection[Row]):
 
     @cached_property
     def prepared(self) -> dict[str, str]:
+        """The names of the prepared statements, by query."""
         return {}
 
     def as_prepared(self, query: str) -> str:

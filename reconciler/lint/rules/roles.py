@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.lint.database import Database
-from reconciler.lint.facts import SUPERUSER, Powerful, quoted
+from reconciler.lint.facts import SUPERUSER, PrivilegedRole, quoted
 from reconciler.lint.rule import Found, rule
 
 
@@ -20,7 +20,7 @@ from reconciler.lint.rule import Found, rule
 )
 def role_bypasses_policies(db: Database) -> Iterator[Found]:
     """Find a role of an application that no policy binds."""
-    for role in db.powerful:
+    for role in db.privileged_roles:
         if role.name not in db.unbound and not _is_of_application(db, role):
             continue
         attributes = db.unbound.get(role.name, role.attributes)
@@ -34,7 +34,7 @@ def role_bypasses_policies(db: Database) -> Iterator[Found]:
             )
 
 
-def _is_of_application(db: Database, role: Powerful) -> bool:
+def _is_of_application(db: Database, role: PrivilegedRole) -> bool:
     """Tell whether a live role is one of requests, or logs in to use tables of others.
 
     To one that owns tables, or that only bypasses policies where there are none, little changes.

@@ -1,4 +1,4 @@
-"""Keep the plans of queries that are run again in the same session of a scratch server.
+"""Prepare queries that are run again in the same session of a scratch server.
 
 On a small database, planning a catalog query costs more than running it.
 """
@@ -17,7 +17,7 @@ _FOUND = "SELECT name, statement FROM pg_catalog.pg_prepared_statements"
 
 
 @contextmanager
-def plans_kept(connection: Connection) -> Generator[None]:
+def queries_prepared(connection: Connection) -> Generator[None]:
     """Let `rows` and `tuples` prepare their queries, and execute those that are prepared already.
 
     Declared code runs in the session as well, and can prepare and deallocate statements: unless
