@@ -93,7 +93,7 @@ def _running(file: Path, url: str) -> Generator[None]:
             env={},
         )
     try:
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not _answers(url):
             assert process.poll() is None and time.monotonic() < end, log.read_text()
             time.sleep(0.02)

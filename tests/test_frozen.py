@@ -49,7 +49,7 @@ def test_a_frozen_process_keeps_no_locks(
         process.send_signal(signal.SIGSTOP)
         application.execute("SELECT FROM t")
         process.send_signal(signal.SIGCONT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=60)
         assert process.returncode == 1
         assert "idle-in-transaction timeout" in err, err[-900:]
         assert "this process stood still for more than 1 s" in err, err
@@ -63,7 +63,7 @@ def test_a_frozen_process_keeps_no_locks(
         application.execute("SET lock_timeout = '2s'")
         filled = application.execute("UPDATE t SET id = id WHERE id = 1 RETURNING n").fetchall()
         process.send_signal(signal.SIGCONT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=60)
         assert (process.returncode, filled) == (0, [(1,)]), err
 
 

@@ -104,7 +104,7 @@ def test_every_command_leaves_a_shared_session_as_it_was(
             process = started(Database(url, database.tools), tmp_path / "slow")
             wait_until(lambda: database.value(BUILDING))
             process.send_signal(signal.SIGINT)
-            assert "run again to continue" in process.communicate(timeout=30)[1]
+            assert "run again to continue" in process.communicate(timeout=60)[1]
             assert states(url, checks, size=size) == before
 
 

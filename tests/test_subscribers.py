@@ -68,7 +68,7 @@ def reasons(plan: Plan, hazard: str) -> list[str]:
 
 
 def until(database: Database, query: str, expected: object) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while database.value(query) != expected:
         assert time.monotonic() < deadline, query
         time.sleep(0.1)
