@@ -172,9 +172,9 @@ WHOLE = {
 
 @pytest.mark.parametrize("script", WHOLE.values(), ids=WHOLE)
 def test_objects_of_real_databases_round_trip(
-    script: str, each_major: int, new_database: Callable[..., Database], tmp_path: Path
+    script: str, matrix_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    database, fresh = new_database(script, each_major), new_database(major=each_major)
+    database, fresh = new_database(script, matrix_major), new_database(major=matrix_major)
     round_trip(database, fresh, tmp_path / "state")
 
 

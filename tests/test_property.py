@@ -23,7 +23,7 @@ from tests.conftest import Database
 from tests.test_cases import undo
 from tests.yaml_text import as_yaml
 
-PAIRS = int(os.environ.get("RECONCILE_TEST_PAIRS", "5"))  # set to test other pairs in each run
+PAIRS = int(os.environ.get("RECONCILE_TEST_PAIRS", "3"))  # set to test other pairs in each run
 EVERYTHING = Scope(frozenset({"*"}), prune=True, everything=True)
 TABLES = ("a", "b", "c")
 PLAIN = (

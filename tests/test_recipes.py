@@ -103,7 +103,9 @@ def indexes(database: Database) -> list[object]:
 
 @pytest.fixture(params=sorted({NEWEST, OLDEST}), ids=lambda m: f"pg{m}")
 def major(request: pytest.FixtureRequest) -> int:
-    """Return the newest and the oldest available major version."""
+    """Return the newest version, with RECONCILE_TEST_POSTGRES also the oldest available one."""
+    if request.param != NEWEST and not installed():
+        pytest.skip("the newest is enough here; with RECONCILE_TEST_POSTGRES also the oldest")
     return request.param
 
 
@@ -245,8 +247,6 @@ def test_an_online_recipe_equals_plain_ddl(
 def test_an_online_recipe_resumes_after_any_step(
     job: Made, new_database: Callable[..., Database], recipe: str, major: int
 ) -> None:
-    if major != NEWEST and not installed():
-        pytest.skip("the newest is enough here; with RECONCILE_TEST_POSTGRES also the oldest")
     script, declared, ddl = RECIPES[recipe]
     after = new_database(f"{script};{ddl}", major).dump()
     database, made = job(declared, script, major)
