@@ -22,7 +22,7 @@ from reconciler.server.capabilities import Server
 from reconciler.server.connection import connect, rows, run_sql, server_of
 from reconciler.server.disposable import Running, scratch_server
 from reconciler.server.installation import embedded_installations
-from reconciler.server.process import data_folder, try_lock
+from reconciler.server.process import try_lock
 from reconciler.server.scratch import scratches
 from tests.conftest import Database
 from tests.test_conversations import reconcile
