@@ -62,7 +62,8 @@ def main() -> None:
     try:
         databases = prepare(options.tables, folder, options.server, (*CHANGES, "spelled"))
         only = [RULE, *options.only] if options.only else [""]
-        commands = _commands(databases, options.reconcile, [] if options.without_peers else only)
+        other = options.reconcile and options.reconcile.absolute()
+        commands = _commands(databases, other, [] if options.without_peers else only)
         chosen = {n: c for n, c in commands.items() if _is_among(n, only)}
         counted = [] if options.without_counts else [n for n in chosen if _is_counted(n)]
         _measure(databases, chosen, options.runs, counted, warm_up=options.cached)
@@ -128,7 +129,7 @@ def _measure(
             if name not in failed:
                 _clean(databases)
                 try:
-                    measured = measure(command, databases.postmaster)
+                    measured = measure(command, databases.postmaster, databases.folder)
                 except CommandFailed as error:
                     failed[name] = str(error)
                     sys.stderr.write(f"{name}: {error}\n")

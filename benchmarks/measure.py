@@ -47,8 +47,10 @@ class CommandFailed(Exception):
     """A program failed: its exit status, and the end of its messages."""
 
 
-def measure(command: Command, postmaster: int | None = None) -> Measured:
-    """Run a program; raises CommandFailed.
+def measure(
+    command: Command, postmaster: int | None = None, folder: Path | None = None
+) -> Measured:
+    """Run a program in a folder, by default the current one; raises CommandFailed.
 
     The CPU is that of the program, of the scratch servers that it starts, and of the sessions that
     end meanwhile on the server with the process ID `postmaster`.
@@ -57,7 +59,11 @@ def measure(command: Command, postmaster: int | None = None) -> Measured:
     with command.stdin.open("rb") as source:
         launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER]
         done = subprocess.run(
-            [*launcher, *map(str, command.arguments)], stdin=source, capture_output=True, check=True
+            [*launcher, *map(str, command.arguments)],
+            stdin=source,
+            capture_output=True,
+            check=True,
+            cwd=folder,
         )
     time.sleep(SETTLING)
     status, wall, cpu, memory = json.loads(done.stdout)
