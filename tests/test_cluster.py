@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from threading import Event
 
@@ -31,6 +33,7 @@ from tests.test_three_way import declare, folder, run
 __all__ = ["folder"]
 
 NAMES = ("one", "two", "three", "four")
+OTHER_NAME = "127.1"  # of 127.0.0.1
 DASK = (
     (sys.executable, "-m", "distributed.cli.dask_scheduler"),
     (
@@ -63,10 +66,17 @@ def databases(
 def cluster(databases: dict[str, Database], folder: Path) -> Iterator[Started]:
     """Start a scheduler and two workers, which have the environment of the test."""
     del databases
+    with started(folder, "--host", "127.0.0.1") as found:
+        yield found
+
+
+@contextmanager
+def started(folder: Path, *options: str) -> Generator[Started]:
+    """Start a scheduler and two workers."""
     file = folder / "scheduler.json"
-    local = ("--host", "127.0.0.1", "--no-dashboard")
-    scheduler = subprocess.Popen([*DASK[0], *local, "--port", "0", "--scheduler-file", str(file)])
-    worker = [*DASK[1], *local, "--scheduler-file", str(file), "--no-nanny", "--nthreads", "2"]
+    given = (*options, "--no-dashboard")
+    scheduler = subprocess.Popen([*DASK[0], *given, "--port", "0", "--scheduler-file", str(file)])
+    worker = [*DASK[1], *given, "--scheduler-file", str(file), "--no-nanny", "--nthreads", "2"]
     workers: list[subprocess.Popen[bytes]] = []
     try:
         for _ in range(200):
@@ -76,7 +86,7 @@ def cluster(databases: dict[str, Database], folder: Path) -> Iterator[Started]:
         workers += [subprocess.Popen(worker) for _ in range(2)]
         address: str = json.loads(file.read_text())["address"]
         wait_for_workers(address, 2)
-        yield Started(address.replace("tcp://", "dask://"), workers)
+        yield Started(f"dask://{address.partition('://')[2]}", workers)
     finally:
         for process in (*workers, scheduler):
             process.kill()
@@ -104,6 +114,84 @@ def test_a_cluster_does_what_threads_do(cluster: Started, databases: dict[str, D
     back = run("rollback", *options, "--yes", "--allow", "all", "--rollout", "cluster")
     assert set(statuses(back).values()) == {"changed"}, back.output
     assert all(columns(d) == ["a"] for d in databases.values())
+
+
+@pytest.mark.heavy
+def test_drift_is_found_by_workers(cluster: Started, databases: dict[str, Database]) -> None:
+    options = ("--all", "--executor", cluster.address)
+    assert run("apply", *options, "--yes").exit_code == 0
+    assert run("drift", *options).exit_code == 0
+    databases["two"].run("ALTER TABLE t DROP b")
+    databases["three"].run("ALTER TABLE t ALTER b TYPE varchar(30)")
+    found = run("drift", *options, "--format", "json")
+    assert found.exit_code == 2, found.output
+    assert {
+        (target["name"], each["identity"], each["class"])
+        for target in json.loads(found.stdout)["targets"]
+        for each in target["drift"]
+    } == {("two", "public.t.b", "missing"), ("three", "public.t.b", "drifted")}
+    refused = run("drift", "--executor", cluster.address)
+    assert refused.exit_code == 1
+    assert "--executor goes with several targets" in refused.stderr
+
+
+@pytest.mark.heavy
+def test_a_cluster_with_certificates_is_trusted(
+    databases: dict[str, Database], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host is this machine by a name that is no loopback address to reconcile."""
+    own, other = certificate(folder, "own"), certificate(folder, "other")
+    trust(monkeypatch, *own)
+    with started(folder, "--host", OTHER_NAME, "--protocol", "tls") as cluster:
+        address = cluster.address.replace("127.0.0.1", OTHER_NAME)
+        done = run("apply", "--all", "--yes", "--executor", address)
+        assert set(statuses(done).values()) == {"changed"}, done.output
+        assert all(columns(d) == ["a", "b"] for d in databases.values())
+        assert run("drift", "--all", "--executor", address).exit_code == 0
+        trust(monkeypatch, *other)
+        refused = run("drift", "--all", "--executor", address)
+        assert refused.exit_code == 1
+        assert f"--executor {address}: " in refused.stderr
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make a certificate that vouches for itself, and its key."""
+    made, key = folder / f"{name}.pem", folder / f"{name}.key"
+    options = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=dask")
+    subprocess.run(["openssl", *options, "-out", made, "-keyout", key], check=True)
+    return made, key
+
+
+def trust(monkeypatch: pytest.MonkeyPatch, own: Path, key: Path) -> None:
+    """Let the processes of Dask trust a certificate, and show it."""
+    found = {"ca-file": own, "require-encryption": True}
+    for role in ("scheduler", "worker", "client"):
+        found |= {f"{role}.cert": own, f"{role}.key": key}
+    for setting, value in found.items():
+        monkeypatch.setenv(
+            f"DASK_DISTRIBUTED__COMM__TLS__{setting.upper().replace('.', '__').replace('-', '_')}",
+            str(value),
+        )
+    import_module("dask").config.refresh()
+
+
+@pytest.mark.heavy
+def test_an_error_of_a_worker_is_told(
+    cluster: Started,
+    databases: dict[str, Database],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The workers have the environment of their start, without the URL of a new target."""
+    monkeypatch.setenv("RECONCILE_new", databases["one"].url)
+    with (folder / "reconcile.yml").open("a") as file:
+        file.write('  new: {url: "${RECONCILE_new}"}\n')
+    found = run("drift", "--all", "--executor", cluster.address, "--format", "json")
+    assert found.exit_code == 1, found.output
+    assert "error: new: " in found.stderr
+    assert "RECONCILE_new" in found.stderr
+    failed = {t["name"]: "error" in t for t in json.loads(found.stdout)["targets"]}
+    assert failed == {**dict.fromkeys(NAMES, False), "new": True}
 
 
 @pytest.mark.heavy

@@ -5,11 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from json import loads
+from secrets import token_hex
+from threading import Event
 
 import click
 
+from reconciler.cli.cluster_work import (
+    assert_no_secrets,
+    declaration_of_worker,
+    digest_of_files,
+    without_urls,
+)
+from reconciler.cli.fleet_options import check_executor, executor_option, open_executor
 from reconciler.cli.group import ARGUMENTS, DIFFERENT, DONE, ERROR, main
 from reconciler.cli.job import Declared, read_declared
 from reconciler.cli.journal_options import journal_option, journal_owner_option
@@ -29,7 +38,7 @@ from reconciler.drift.look import look
 from reconciler.drift.result import DriftReport, Status, TargetDrift
 from reconciler.errors import ReconcileError
 from reconciler.escape import Document
-from reconciler.fleet.threads import Outcome, run_over
+from reconciler.fleet.threads import Outcome
 from reconciler.journal.ownership import Place
 from reconciler.recall.observed import observe
 from reconciler.recall.remembered import Question, Result, question_of_target
@@ -39,11 +48,12 @@ from reconciler.settings import ResolvedTarget, Settings
 
 @dataclass(frozen=True)
 class LookOptions:
-    """PostgreSQL's settings for the look, and the journal to read."""
+    """PostgreSQL's settings for the look, the journal to read, and where the work is done."""
 
     session: tuple[str, ...]
     journal: str | None
     journal_owner: str | None
+    executor: str | None
 
     def place(self, target: ResolvedTarget) -> Place | None:
         """Return the place of the journal of a target; None for no journal."""
@@ -51,7 +61,9 @@ class LookOptions:
         return Place(schema, self.journal_owner or "") if schema else None
 
 
-look_options = collected("source", LookOptions, set_option, journal_option, journal_owner_option)
+look_options = collected(
+    "source", LookOptions, set_option, journal_option, journal_owner_option, executor_option
+)
 EXIT_STATUSES: Mapping[Status, int] = {"ok": DONE, "different": DIFFERENT, "error": ERROR}
 
 
@@ -77,20 +89,30 @@ def drift(
     differences, 2 differences, 1 an error; of several targets, the worst.
     """
     told.check()
+    check_executor(source.executor, targets)
     declared = read_declared(declaration, several=targets.several)
     named = targets.named(declared.file)
     declared.check(target.flag for target in named)
+    workers = open_executor(source.executor, targets)
     alone = not (targets.several or told.asked)
-    questions = _questions(named, declared.file, alone=alone)
+    questions = (
+        _questions(named, declared.file, alone=alone)
+        if workers.local
+        else _Questions({}, alone=False)
+    )
     if questions.refusal and not quiet:
         print_notes([questions.refusal])
-    look_at = _Look(declared, source, questions)
-    outcomes = {o.target: o for o in run_over(named, look_at, targets.forks)}
+    look_at: Callable[[NamedTarget], _Looked] = (
+        _Look(declared, source, questions)
+        if workers.local
+        else partial(_look_in_worker, _Errand.of(declaration, source, named))
+    )
+    outcomes = {o.target: o for o in workers.run(look_at, named, Event())}
     results = [_result(outcomes[target]) for target in named]
     report = DriftReport(results, several=targets.several)
     printed = _written(report, output, quiet=quiet)
     for target in named:
-        if error := outcomes[target].error:
+        if error := _error_of(outcomes[target]):
             print_error(error, target.name if report.several else "")
         if looked := outcomes[target].result:
             looked.remember(questions.answer(looked.result, printed, output))
@@ -158,12 +180,16 @@ def _questions(named: Sequence[NamedTarget], file: Settings, *, alone: bool) -> 
     return _Questions({t: q for t, q in asked.items() if q}, alone)
 
 
+def _forget(answer: Result) -> None:
+    """Remember nothing of a target."""
+
+
 @dataclass(frozen=True)
 class _Looked:
     """The differences of a target, and a function to remember that there was none."""
 
     result: TargetDrift
-    remember: Callable[[Result], None]
+    remember: Callable[[Result], None] = _forget
 
 
 @dataclass(frozen=True)
@@ -177,7 +203,7 @@ class _Look:
     def __call__(self, target: NamedTarget) -> _Looked:
         start, at = time.monotonic(), time.time()
         if found := self.questions.known(target):
-            return _Looked(replace(found, at=at, seconds=time.monotonic() - start), lambda _: None)
+            return _Looked(replace(found, at=at, seconds=time.monotonic() - start))
         reading = ReadingOptions(target.flag, self.source.session)
         resolved = reading.resolve(self.declared.file)
         job = replace(self.declared.job(resolved), questions=False, proof=False)
@@ -196,8 +222,54 @@ class _Look:
             seconds=time.monotonic() - start,
         )
         if question is None:
-            return _Looked(result, lambda _: None)
+            return _Looked(result)
         return _Looked(result, lambda answer: observed.remember(question, answer, job))
+
+
+@dataclass(frozen=True)
+class _Errand:
+    """What workers of a cluster need to look at targets: options, and a digest of the YAML files.
+
+    `id` tells the command from others of the same worker. A worker remembers no answers.
+    """
+
+    id: str
+    declaration: DeclarationOptions
+    source: LookOptions
+    files: str
+
+    @classmethod
+    def of(
+        cls, declaration: DeclarationOptions, source: LookOptions, named: Sequence[NamedTarget]
+    ) -> _Errand:
+        """Return the errand without secrets; raises SettingsError."""
+        assert_no_secrets(named, source.session)
+        own = without_urls(declaration)
+        return cls(token_hex(8), own, source, digest_of_files(declaration))
+
+
+def _look_in_worker(errand: _Errand, target: NamedTarget) -> _Looked:
+    """Look at a target with the files and the environment of this worker; an error is a result."""
+    try:
+        return _look_of(errand)(target)
+    except (ReconcileError, OSError) as error:
+        return _Looked(TargetDrift(target.name, error=str(error), at=time.time()))
+
+
+@lru_cache(maxsize=1)
+def _look_of(errand: _Errand) -> _Look:
+    """Return the look of a command, made at its first target in this worker."""
+    options = declaration_of_worker(errand.declaration, errand.files)
+    declared = read_declared(options, several=True)
+    return _Look(declared, errand.source, _Questions({}, alone=False))
+
+
+def _error_of(outcome: Outcome[NamedTarget, _Looked]) -> ReconcileError | OSError | None:
+    """Return why a look failed, in this process or in a worker."""
+    looked = outcome.result
+    if looked is not None and looked.result.error:
+        return ReconcileError(looked.result.error)
+    return outcome.error
 
 
 def _result(outcome: Outcome[NamedTarget, _Looked]) -> TargetDrift:

@@ -42,19 +42,11 @@ class FleetOptions:
             raise SettingsError(f"{RESULTS}: expected the URL of a database")
         if targets.shard and not targets.several:
             raise SettingsError(f"{SHARD} goes with several targets: {HOW_SEVERAL}")
-        if self.executor and not targets.several:
-            raise SettingsError(f"{EXECUTOR} goes with several targets: {HOW_SEVERAL}")
+        check_executor(self.executor, targets)
 
     def open_results(self) -> ResultsTable | None:
         """Return the table for results, if one is named; raises ReconcileError."""
         return ResultsTable(self.results) if self.results else None
-
-    def open_executor(self, forks: int) -> Executor:
-        """Return where the work is done; raises SettingsError."""
-        if not self.executor:
-            return Threads(forks)
-        address_of(self.executor)
-        return Cluster(self.executor, forks)
 
 
 @dataclass(frozen=True)
@@ -118,7 +110,21 @@ class Several:
 
     def open_executor(self) -> Executor:
         """Return where the work is done; raises SettingsError."""
-        return self.fleet.open_executor(self.targets.forks)
+        return open_executor(self.fleet.executor, self.targets)
+
+
+def check_executor(executor: str | None, targets: TargetsOptions) -> None:
+    """Raise SettingsError for the executor of a command about one target."""
+    if executor and not targets.several:
+        raise SettingsError(f"{EXECUTOR} goes with several targets: {HOW_SEVERAL}")
+
+
+def open_executor(executor: str | None, targets: TargetsOptions) -> Executor:
+    """Return where the work on the targets is done; raises SettingsError."""
+    if not executor:
+        return Threads(targets.forks)
+    address_of(executor)
+    return Cluster(executor, targets.forks)
 
 
 def new_name() -> str:
@@ -126,16 +132,17 @@ def new_name() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+executor_option = click.option(
+    EXECUTOR,
+    metavar="dask://HOST:PORT",
+    help="Work on the targets in the workers of a Dask cluster, --forks at once. Workers take"
+    " targets by name from their own reconcile.yml and environment. The connection is TLS, as"
+    " Dask is configured, or stays on this machine.",
+)
 _fleet_options = collected(
     "fleet",
     FleetOptions,
-    click.option(
-        EXECUTOR,
-        metavar="dask://HOST:PORT",
-        help="Work on the targets in the workers of a Dask cluster, --forks at once. Workers take"
-        " targets by name from their own reconcile.yml and environment. The connection is TLS, as"
-        " Dask is configured, or stays on this machine.",
-    ),
+    executor_option,
     click.option(
         RESULTS,
         metavar="URL",
