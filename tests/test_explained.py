@@ -42,19 +42,32 @@ def test_every_lock_mode_has_a_row() -> None:
 
 
 def test_pages_are_shown_by_their_names() -> None:
-    known = {*sections(), *topics(), "lint"}
-    pages = {page.stem: page for page in (ROOT / "docs").glob("*.md") if page.stem not in known}
-    assert {"beside-other-tools", "drift", "python", "settings"} <= pages.keys()
-    for name, page in pages.items():
+    generated = {*topics(), "lint"}
+    pages = [page for page in (ROOT / "docs").glob("*.md") if page.stem not in generated]
+    names = {f"{p.stem}-how-to" if p.stem in sections() else p.stem: p for p in pages}
+    assert {
+        "beside-other-tools",
+        "checks-how-to",
+        "drift",
+        "python",
+        "roles-how-to",
+    } <= names.keys()
+    for name, page in names.items():
         assert explain(name) == page.read_text()
-    assert "beside-other-tools" in explain("topics")
+        assert name in explain("topics")
+
+
+def test_the_reference_of_a_section_names_the_page_on_it() -> None:
+    assert explain("checks").startswith("# check\n")
+    assert explain("checks").endswith("\nHow to work with them: reconcile explain checks-how-to\n")
+    assert "how-to" not in explain("tables")
 
 
 def test_list_of_topics_is_complete_and_each_can_be_explained() -> None:
     shown = explain("topics")
     listed = {n.strip() for line in shown.splitlines() if line[:1] == " " for n in line.split(",")}
     explained = {*TOPICS, *topics(), "lint", *all_rules()}
-    assert listed - {""} == {*explained, *how_tos({*sections(), *explained})}
+    assert listed - {""} == {*explained, *how_tos(explained, sections())}
     assert max(map(len, shown.splitlines())) <= 80
     for topic in ("table", "locks", "lint"):
         assert explain(topic)

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.group import main
 from reconciler.cli.output import print_document, print_line, write_file
-from reconciler.cli.pages import how_tos
+from reconciler.cli.pages import HOW_TO, how_tos
 from reconciler.declare.examples import TOPICS as KINDS_AND_MORE
 from reconciler.declare.reference import OVERVIEW, explanation, pages, sections
 from reconciler.escape import document
@@ -48,7 +48,14 @@ def explain(topic: str | None, out: Path | None) -> None:
     elif topic and topic in _how_tos():
         print_document(document(_how_tos()[topic].read_text(encoding="utf-8").splitlines()))
     else:
-        print_document(document(explanation(topic or OVERVIEW).splitlines()))
+        print_document(document(_of_the_language(topic or OVERVIEW)))
+
+
+def _of_the_language(topic: str) -> list[str]:
+    """Explain a kind, a section or a key, and name the page on how to work with a section."""
+    how_to = f"{topic}{HOW_TO}"
+    more = ["", f"How to work with them: reconcile explain {how_to}"]
+    return [*explanation(topic).splitlines(), *(more if how_to in _how_tos() else ())]
 
 
 def _topics() -> list[str]:
@@ -63,7 +70,7 @@ def _topics() -> list[str]:
 
 
 def _how_tos() -> Mapping[str, Path]:
-    return how_tos({*sections(), *explained.topics(), *all_rules(), lint.TOPIC})
+    return how_tos({*explained.topics(), *all_rules(), lint.TOPIC}, sections())
 
 
 def _wrapped(names: Iterable[str]) -> list[str]:

@@ -9,8 +9,15 @@ _PACKAGE = Path(__file__).parents[1]
 FOLDERS = (_PACKAGE / "docs", _PACKAGE.parent / "docs")
 
 
-def how_tos(known: Container[str]) -> Mapping[str, Path]:
-    """Map names to the pages of docs/ but those that are known under their names already."""
+HOW_TO = "-how-to"  # behind the name of a page that a section of the YAML files has too
+
+
+def how_tos(generated: Container[str], sections: Container[str]) -> Mapping[str, Path]:
+    """Map topics to the pages of docs/ without the generated ones.
+
+    The page beside the reference of a section is called `checks-how-to`.
+    """
     folder = next((folder for folder in FOLDERS if folder.is_dir()), None)
     found = sorted(folder.glob("*.md")) if folder else []
-    return {page.stem: page for page in found if page.stem not in known}
+    pages = {page.stem: page for page in found if page.stem not in generated}
+    return {f"{n}{HOW_TO}" if n in sections else n: page for n, page in pages.items()}
