@@ -105,7 +105,7 @@ def drift(
     look_at: Callable[[NamedTarget], _Looked] = (
         _Look(declared, source, questions)
         if workers.local
-        else partial(_look_in_worker, _Errand.of(declaration, source, named))
+        else partial(_look_in_worker, _Task.of(declaration, source, named))
     )
     outcomes = {o.target: o for o in workers.run(look_at, named, Event())}
     results = [_result(outcomes[target]) for target in named]
@@ -227,7 +227,7 @@ class _Look:
 
 
 @dataclass(frozen=True)
-class _Errand:
+class _Task:
     """What workers of a cluster need to look at targets: options, and a digest of the YAML files.
 
     `id` tells the command from others of the same worker. A worker remembers no answers.
@@ -241,27 +241,27 @@ class _Errand:
     @classmethod
     def of(
         cls, declaration: DeclarationOptions, source: LookOptions, named: Sequence[NamedTarget]
-    ) -> _Errand:
-        """Return the errand without secrets; raises SettingsError."""
+    ) -> _Task:
+        """Return the task without secrets; raises SettingsError."""
         assert_no_secrets(named, source.session)
         own = without_urls(declaration)
         return cls(token_hex(8), own, source, digest_of_files(declaration))
 
 
-def _look_in_worker(errand: _Errand, target: NamedTarget) -> _Looked:
+def _look_in_worker(task: _Task, target: NamedTarget) -> _Looked:
     """Look at a target with the files and the environment of this worker; an error is a result."""
     try:
-        return _look_of(errand)(target)
+        return _look_of(task)(target)
     except (ReconcileError, OSError) as error:
         return _Looked(TargetDrift(target.name, error=str(error), at=time.time()))
 
 
 @lru_cache(maxsize=1)
-def _look_of(errand: _Errand) -> _Look:
+def _look_of(task: _Task) -> _Look:
     """Return the look of a command, made at its first target in this worker."""
-    options = declaration_of_worker(errand.declaration, errand.files)
+    options = declaration_of_worker(task.declaration, task.files)
     declared = read_declared(options, several=True)
-    return _Look(declared, errand.source, _Questions({}, alone=False))
+    return _Look(declared, task.source, _Questions({}, alone=False))
 
 
 def _error_of(outcome: Outcome[NamedTarget, _Looked]) -> ReconcileError | OSError | None:
