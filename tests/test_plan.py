@@ -14,6 +14,7 @@ from reconciler.kinds.index.index import Index
 from reconciler.kinds.policy import Policy
 from reconciler.kinds.table import Table
 from reconciler.kinds.view import View
+from reconciler.model.casts import losses_by_cast
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -151,6 +152,26 @@ def test_type_changes_have_their_hazards(old: str, new: str, lossy: bool, rewrit
     made = plan(state(Table(ref=T), column(old)), state(Table(ref=T), column(new)))
     assert (HazardKind.DATA_LOSS in made.hazards()) == lossy
     assert (HazardKind.TABLE_REWRITE in made.hazards()) == rewritten
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lossy"),
+    [
+        ("text", "character varying(3)", True),  # an assignment would refuse what a cast cuts
+        ("integer", "character(3)", True),
+        ("character varying(9)", "character(3)", True),
+        ("character varying(3)", "character(3)", False),
+        ("bit(8)", "bit(4)", True),
+        ("bit(4)", "bit varying(8)", False),
+        ("text", "integer", False),
+        ("numeric", "integer", True),
+        ("timestamp without time zone", "timestamp with time zone", True),
+        ("integer", "bigint", False),
+        ("text[]", "character varying(3)[]", True),
+    ],
+)
+def test_explicit_casts_lose_values_without_an_error(old: str, new: str, lossy: bool) -> None:
+    assert bool([*losses_by_cast(old, new)]) == lossy
 
 
 def policy(**fields: object) -> Policy:

@@ -252,6 +252,28 @@ tables: {{w: {{columns: {{{types}, other: {{type: int, using: other::int}}}}}}}}
     apply(plan, job)
 
 
+def test_values_that_do_not_fit_a_domain_are_shown(database: Database, tmp_path: Path) -> None:
+    """A cast to the domain would cut the text without an error."""
+    database.run("""
+        CREATE DOMAIN public.code AS text; CREATE DOMAIN public.amount AS numeric;
+        CREATE TABLE public.t (id int PRIMARY KEY, code public.code, owed public.amount);
+        INSERT INTO public.t VALUES (1, 'abc', 1.75), (2, 'abcd', 3e9)""")
+    job = job_of(database, "domains: {code: varchar(3), amount: int}", tmp_path)
+    plan = pipeline.plan_changes(job)
+    assert {m.split(":")[0]: "(id=2)" in m for refuses, m in answers(plan) if refuses} == {
+        "column public.t.code": True,
+        "column public.t.owed": True,
+    }
+    losses = {h.reason for s in plan.steps for h in s.hazards if h.hazard == "data-loss"}
+    assert losses == {
+        "values of public.t.code are cut to character varying(3)",
+        "values of public.t.owed are rounded or cut to integer",
+    }
+    database.run("DELETE FROM public.t WHERE id = 2")
+    apply(pipeline.plan_changes(job), job)
+    assert database.rows("SELECT code, owed FROM public.t") == [("abc", 2)]
+
+
 def test_a_key_that_contains_a_key_is_not_asked_about(database: Database, tmp_path: Path) -> None:
     """Rows that agree in more columns than those of a key do not exist, however many rows do."""
     database.run(

@@ -6,11 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from reconciler.model.casts import losses_by_cast
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import NAME, TYPE, Fragment, fragments_in
 from reconciler.model.datatype import DataType, converted
+from reconciler.model.declared import RenamesParts
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.spelling import Collation, Name, Text
 from reconciler.model.statement import Hazard, HazardKind, Statement
@@ -33,6 +43,14 @@ class Attribute(BaseModel):
         default=None, description="the collation; left out: the type's default"
     )
     comment: Text | None = Field(default=None, description="COMMENT ON COLUMN")
+    renamed_from: Name | None = Field(default=None, description="the old name of the attribute")
+
+    @model_serializer(mode="wrap")
+    def _without_no_old_name(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if self.renamed_from is None:
+            fields.pop("renamed_from", None)
+        return fields
 
     def clause(self, name: str) -> sql.Composable:
         """Return the definition for CREATE TYPE and ADD ATTRIBUTE."""
@@ -40,7 +58,7 @@ class Attribute(BaseModel):
         return compose("{} {}{}", name, raw(self.type), collate)
 
 
-class CompositeType(ChangesType, DataType, RowType):
+class CompositeType(RenamesParts, ChangesType, DataType, RowType):
     """A composite type."""
 
     kind: ClassVar[str] = "composite_type"
@@ -64,6 +82,40 @@ class CompositeType(ChangesType, DataType, RowType):
             return fields
         attributes: Mapping[str, Any] = fields["attributes"]
         return fields | {"order": tuple(attributes)}
+
+    @field_validator("attributes")
+    @classmethod
+    def _not_exchanged(cls, attributes: dict[str, Attribute]) -> dict[str, Attribute]:
+        for own, attribute in attributes.items():
+            old = attribute.renamed_from
+            if old in attributes and attributes[old].renamed_from == own:
+                raise ValueError(
+                    f"{own} and {old} cannot take each other's names in one plan: "
+                    "rename one to a third name and apply, then give both their names"
+                )
+        return attributes
+
+    def as_state(self) -> Self:
+        return super().as_state().with_parts_from({})
+
+    def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
+        for new, attribute in self.attributes.items():
+            old = attribute.renamed_from
+            if old is not None and old in live.attributes and new not in live.attributes:
+                undo = self._rename_attribute(new, old)
+                yield old, new, Statement(sql=self._rename_attribute(old, new), undo=(undo,))
+
+    def _rename_attribute(self, old: str, new: str) -> str:
+        """Return SQL that renames columns of typed tables, too."""
+        action = compose("RENAME ATTRIBUTE {} TO {} CASCADE", old, new)
+        return text(compose("ALTER TYPE {} {}", self.sql_name(), action))
+
+    def with_parts_from(self, names: Mapping[str, str]) -> Self:
+        attributes = {
+            k: a.model_copy(update={"renamed_from": names.get(k)})
+            for k, a in self.attributes.items()
+        }
+        return self.model_copy(update={"attributes": attributes})
 
     def fragments(self) -> Iterator[Fragment]:
         yield from super().fragments()
@@ -143,6 +195,17 @@ class CompositeType(ChangesType, DataType, RowType):
 
         row = compose("ROW({})::{}", joined(map(attribute, self.order)), raw(type_name))
         return compose("CASE WHEN {} IS DISTINCT FROM NULL THEN {} END", value, row)
+
+    def losses(self, old: Object) -> Iterator[str]:
+        if not isinstance(old, CompositeType):
+            return
+        for attribute, before in old.attributes.items():
+            after = self.attributes.get(attribute)
+            if after is None:
+                yield f"lose the attribute {attribute}"
+                continue
+            for loss in losses_by_cast(before.type, after.type):
+                yield f"have the attribute {attribute} {loss}"
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         lines = [compose("\n    {}", self.attributes[a].clause(a)) for a in self.order]

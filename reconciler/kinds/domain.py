@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from reconciler.model.casts import losses_by_cast
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import DEFAULT, EXPRESSION, NAME, TYPE, Clause, Fragment
 from reconciler.model.datatype import DataType
@@ -16,7 +18,7 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref, default_name
 from reconciler.model.resumption import ValidatedLater
 from reconciler.model.spelling import Collation, Name, Sql, Text
-from reconciler.model.statement import Statement, undoable
+from reconciler.model.statement import Statement, TypeConversion, undoable
 from reconciler.model.type_change import ChangesType
 from reconciler.model.type_spelling import TypeName
 from reconciler.server.capabilities import Server
@@ -209,6 +211,16 @@ class Domain(ValidatedLater, ChangesType, DataType):
         by_text = "." in old.type and "." in self.type
         value = compose("{}::text", value) if by_text else value
         return compose("{}::{}", value, raw(type_name))
+
+    def losses(self, old: Object) -> Iterator[str]:
+        before = old.type if isinstance(old, Domain) else "text"
+        return (f"are {loss}" for loss in losses_by_cast(before, self.type))
+
+    def conversions(self, old: Self, renamed: Self) -> Mapping[str, TypeConversion]:
+        found = super().conversions(old, renamed)
+        if old.ref.kind != self.kind:  # an enumerated type may have had the name
+            return found
+        return {n: replace(c, underlying=(old.type, self.type)) for n, c in found.items()}
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         validated = {k: c for k, c in self.constraints.items() if not c.not_valid}

@@ -7,7 +7,7 @@ most types (https://www.postgresql.org/docs/current/sql-altertype.html).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Self
 
 from psycopg import sql
@@ -46,6 +46,11 @@ class Replaceable(Object):
     def conversions(self, old: Self, renamed: Self) -> Mapping[str, TypeConversion]:
         """Return conversions of values by type name, from `old`, now `renamed`, to `self`."""
         raise NotImplementedError
+
+    def losses(self, old: Object) -> Iterator[str]:
+        """Yield what the conversion of values does to them without an error, as a predicate."""
+        del old
+        yield from ()
 
 
 class DataType(Granted, Replaceable):

@@ -166,7 +166,8 @@ class Question(BaseModel):
     columns     the columns that identify a row without a primary key
     condition   SQL true of the rows in the way, which runs no code of users: values are compared as
                 parts of records, since no cast applies to these
-    built_in    the columns whose types must be PostgreSQL's own, as the condition names operators
+    built_in    the columns whose types must be PostgreSQL's own, or domains over them, as the
+                condition names operators
     meaning     what such rows mean, for people
     remedy      what to do, for people
     unasked     why the rows must not be looked at; "" if they may
@@ -299,7 +300,9 @@ class TypeConversion:
 
     `type` is the name of both as format_type prints it. While both exist, the old type or
     collation has the name `old_name`. `convert` and `convert_back` compose SQL from the SQL
-    of a value. `lost` are the values of an enumerated type that have no replacement.
+    of a value. `lost` are the values of an enumerated type that have no replacement. `losses` say
+    what becomes of values without an error: `are cut to character(3)`. `underlying` are the types
+    under the old and the new domain.
     """
 
     type: str
@@ -307,3 +310,5 @@ class TypeConversion:
     convert: Callable[[sql.Composable], sql.Composable]
     convert_back: Callable[[sql.Composable], sql.Composable]
     lost: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    underlying: tuple[str, str] | None = None

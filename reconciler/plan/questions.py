@@ -39,8 +39,8 @@ _UNREADABLE: Row = {
 }
 
 # What must be known of a relation before its rows may be read: the primary key, to name rows; the
-# columns of PostgreSQL's own types; and whether the schema's owner, who could put another table
-# into its place, is to be trusted.
+# columns of PostgreSQL's own types, or of domains over these, for which nobody can define a cast;
+# and whether the schema's owner, who could put another table into its place, is to be trusted.
 _RELATION = """
     SELECT c.relkind::text AS kind, pg_catalog.pg_table_size(c.oid) AS bytes,
            pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable,
@@ -55,7 +55,10 @@ _RELATION = """
                  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.number
                  WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY k.place) AS key,
            ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
-                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.atttypid < 16384) AS built_in
+                 JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+                 WHERE a.attrelid = c.oid AND a.attnum > 0
+                       AND CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END < 16384)
+               AS built_in
     FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass(%s)"""
 
 

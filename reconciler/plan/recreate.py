@@ -30,6 +30,7 @@ from reconciler.model.type_change import (
     rewrites_values,
 )
 from reconciler.plan.graph import components, graph_of
+from reconciler.plan.replaced_types import replaced_types, successor
 
 
 @dataclass
@@ -45,8 +46,8 @@ class Recreation:
 
     recreated: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
     suspended: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
-    set_aside: dict[Ref, Replaceable] = field(default_factory=dict[Ref, Replaceable])
-    conversions: dict[str, TypeConversion] = field(default_factory=dict[str, TypeConversion])
+    set_aside: Mapping[Ref, Replaceable] = field(default_factory=dict[Ref, Replaceable])
+    conversions: Mapping[str, TypeConversion] = field(default_factory=dict[str, TypeConversion])
     shadows: dict[Ref, str] = field(default_factory=dict[Ref, str])
     disturbed: set[Ref] = field(default_factory=set[Ref])
 
@@ -70,7 +71,8 @@ def recreation_of(
     )
     for change in altered:
         search.add(change)
-    search.set_types_aside()
+    replaced = replaced_types(search.found.suspended, search.found.recreated, live, desired)
+    search.found.set_aside, search.found.conversions = replaced.set_aside, replaced.conversions
     found = search.found
     for ref in found.shadows.keys() & {*found.recreated, *found.suspended}:
         raise cast("SwappedOnline", desired[ref]).unable(
@@ -108,19 +110,6 @@ def _referenced_tables(live: State, dropped: Set[Ref]) -> dict[Ref, Set[Ref]]:
         for ref in dropped
         if ref in live
     }
-
-
-def successor(ref: Ref, live: State, desired: State) -> Replaceable | None:
-    """Return the desired type or collation, of any kind, with the name of a live type."""
-    old = live.get(ref)
-    if not isinstance(old, Replaceable):
-        return None
-    namesakes = (
-        obj
-        for other, obj in desired.objects.items()
-        if (other.schema, other.name) == (ref.schema, ref.name) and isinstance(obj, Replaceable)
-    )
-    return next((o for o in namesakes if o.shared_namespace == old.shared_namespace), None)
 
 
 # -- columns that are swapped for a shadow column ----------------------------------------------
@@ -345,32 +334,6 @@ class _Search:
         self.found.recreated[ref] = root
         self.found.suspended.pop(ref, None)
         return [(r, ref) for r in self.dependents.get(ref, ())]
-
-    # Data types.
-
-    def set_types_aside(self) -> None:
-        """Rename, instead of drop, recreated types used by suspended objects."""
-        types = self._types_of_suspended()
-        names = {old: aside for obj in types.values() for old, aside in obj.old_names().items()}
-        for ref, obj in types.items():
-            new = successor(ref, self.live, self.desired)
-            assert new
-            renamed = self.found.set_aside[ref] = obj.under_old_name(names)
-            self.found.conversions |= new.conversions(obj, renamed)
-
-    def _types_of_suspended(self) -> dict[Ref, Replaceable]:
-        """Collect recreated types of suspended objects, and the component types."""
-        found: dict[Ref, Replaceable] = {}
-        queue = [needed for r in self.found.suspended for needed in self.live.needs(r)]
-        while queue:
-            ref = queue.pop()
-            obj = self.live.get(ref)
-            if ref in found or ref not in self.found.recreated or not isinstance(obj, Replaceable):
-                continue
-            if successor(ref, self.live, self.desired):
-                found[ref] = obj
-                queue += self.live.needs(ref)
-        return found
 
 
 def _differs_in_definition(old: Object, new: Object) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from reconciler.kinds.column.type_change import ParsedType, parse_type
+from reconciler.model.casts import ParsedType, parse_type
 from reconciler.model.statement import Question
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, raw, text

@@ -7,11 +7,13 @@ from typing import Literal
 
 from psycopg import sql
 
-from reconciler.kinds.column.narrowing import question_of_lost_values
+from reconciler.kinds.column.narrowing import question_of_lost_values, question_of_narrowing
 from reconciler.model.context import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import (
     Hazard,
+    HazardKind,
+    Question,
     Statement,
     TableRewrite,
     TypeConversion,
@@ -122,15 +124,30 @@ class Target:
         back = compose(
             "TYPE {} USING {}", raw(conversion.old_name), conversion.convert_back(column)
         )
-        question = question_of_lost_values(
-            conversion.lost,
-            self.column,
-            self.table,
-            self.relation,
-            array=conversion.type.endswith("[]"),
+        question = self._question_of(conversion, context)
+        hazards = tuple(
+            Hazard(
+                hazard=HazardKind.DATA_LOSS,
+                reason=f"values of {self.relation}.{self.column} {loss}",
+            )
+            for loss in conversion.losses
         )
-        alter = self.alter_column(forth, back).model_copy(update={"question": question})
+        alter = self.alter_column(forth, back, hazards=hazards)
+        alter = alter.model_copy(update={"question": question})
         return self.retyped(alter, forth, back, context)
+
+    def _question_of(self, conversion: TypeConversion, context: PlanningContext) -> Question | None:
+        """Return the question about rows with values for which the replacement has none."""
+        is_array = conversion.type.endswith("[]")
+        if conversion.underlying is not None and not is_array:
+            before, after = conversion.underlying
+            found = question_of_narrowing(
+                before, after, self.column, self.table, self.relation, context.server
+            )
+            return found and found.model_copy(update={"remedy": "change the rows first"})
+        return question_of_lost_values(
+            conversion.lost, self.column, self.table, self.relation, array=is_array
+        )
 
     def comment_on(self, comment: str | None) -> Statement:
         """Set the comment on the column."""
