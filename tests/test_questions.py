@@ -108,6 +108,13 @@ def test_a_column_that_nothing_fills_is_refused_at_its_line(
     apply(pipeline.plan_changes(job), job)
 
 
+def test_rows_without_a_primary_key_are_in_the_way_too(database: Database, tmp_path: Path) -> None:
+    database.run("CREATE TABLE t (i int); INSERT INTO t VALUES (1)")
+    declared = "tables: {t: {columns: {k: {type: int, not_null: true}}}}"
+    with pytest.raises(PlanError, match="t has rows, and nothing fills this NOT NULL column"):
+        pipeline.plan_changes(job_of(database, declared, tmp_path))
+
+
 SPY = """
     CREATE TYPE public.pair AS (a int, b int);
     CREATE TYPE public.level AS ENUM ('1', '9');

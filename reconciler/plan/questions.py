@@ -171,7 +171,7 @@ def _known(connection: Connection, relation: str, deadline: float) -> Row | None
 
 
 def _rows_in_the_way(question: Question, connection: Connection, deadline: float) -> list[str]:
-    """Return the first rows that the question finds, by their keys.
+    """Return the first rows that the question finds, by their keys; "" where nothing names a row.
 
     Raises StatementFailed, and _NotAsked for a table that must not be read.
     """
@@ -185,15 +185,16 @@ def _rows_in_the_way(question: Question, connection: Connection, deadline: float
         if why := _not_asked(question, relation):
             raise _NotAsked(why)
         assert relation is not None
+        key = relation["key"] or question.columns
         query = compose(
             "SELECT {} FROM {}{} AS asked WHERE {} LIMIT {}",
-            joined(compose("asked.{}", c) for c in relation["key"] or question.columns),
+            joined(compose("asked.{}", c) for c in key) if key else raw("true"),
             raw("ONLY " if question.only else ""),
             raw(question.relation),
             raw(question.condition),
             raw(str(SHOWN)),
         )
         return [
-            ", ".join(f"{text(name(k))}={v}" for k, v in row.items())
+            ", ".join(f"{text(name(k))}={v}" for k, v in row.items() if key)
             for row in rows(connection, text(query))
         ]
