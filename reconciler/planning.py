@@ -55,7 +55,8 @@ class Job:
     `scratch` is a URL, "embedded", "target" or "auto". `notes` are shown with the plan.
     `rollback_of` is the run that the plan undoes. `session` holds settings, such as a role, for
     the connections to the target. With `questions`, the target is asked for rows that would make a
-    step fail. With `proof`, the plan is run on scratch. With `to_apply`, no plan is made for a
+    step fail. With `proof`, the plan is run on scratch;
+    without it, nobody is to run the plan. With `to_apply`, no plan is made for a
     standby. `journal` is the schema in which earlier runs may be recorded. `forms` knows equal
     objects. With `lint`, the plan has the findings on what it changes. `role` is the role that will
     apply the plan, "" for that of the target. With `permitting`, the plan says what lets its
@@ -133,6 +134,8 @@ def _plan_anew(
     job = replace(job, declaration=with_columns_of_types(job.declaration, live.state))
     time_limit = time_limit_of_environment()
     servers = partial(servers_of, job, live, time_limit)
+    if not job.proof:  # nobody is to run the plan: what has the name of another may keep it
+        live = replace(live, names={})
     with (
         time_limit,
         canonicalise(

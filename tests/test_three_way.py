@@ -276,6 +276,42 @@ def test_what_a_run_left_undone_is_told_from_what_it_did(
     }
 
 
+@pytest.mark.parametrize(
+    ("before", "by", "missing"),
+    [
+        (
+            "CREATE TABLE t (a int); CREATE INDEX i ON t (a)",
+            "ALTER TABLE t RENAME TO t2",
+            {"table public.t", "column public.t.a", "index public.i"},
+        ),
+        (
+            "CREATE VIEW i AS SELECT 1 AS a",
+            "DROP VIEW i; CREATE TABLE i (a int)",
+            {"view public.i"},
+        ),
+    ],
+)
+def test_what_lost_its_name_to_another_is_missing(
+    before: str, by: str, missing: set[str], database: Database, folder: Path
+) -> None:
+    """Nobody runs a plan: a name that is taken hides no other difference."""
+    database.run(f"{before}; CREATE TABLE other (n int)")
+    assert run("export", "--target", database.url, "--out", folder / "state").exit_code == 0
+    database.run(f"{by}; ALTER TABLE other ALTER n TYPE bigint")
+    options = ("--target", database.url, "--state", folder / "state")
+    found = run("drift", *options, "--format", "json")
+    assert found.exit_code == 2, found.output
+    drift = json.loads(found.stdout)["drift"]
+    assert {f"{d['kind']} {d['identity']}" for d in drift} == missing | {"column public.other.n"}
+    verified = run("verify", *options)
+    assert verified.exit_code == 2, verified.output
+    planned = run("plan", *options)
+    assert planned.exit_code == 1
+    assert "the name public.i is taken by" in planned.stderr
+    if "t2" in by:
+        assert "declare t2 with `renamed_from: t` in its place" in planned.stderr
+
+
 def test_nothing_is_printed_where_nothing_differs(
     applied: tuple[object, ...], database: Database
 ) -> None:

@@ -73,11 +73,32 @@ def name_conflicts(
             continue
         if ref.on is not None and live.names[name] == ref.on.name:
             continue  # an index that the table inherits from its parent
-        message = f"{ref}: the name {ref.schema}.{obj.relation_name} is taken by another relation"
+        holder = _holder(live, name)
+        by = "another relation" if holder is None else str(holder)
+        if holder is not None and holder.on is not None:
+            by += f" on {holder.on.identity}"
+        message = f"{ref}: the name {ref.schema}.{obj.relation_name} is taken by {by}"
         position = declaration.position(source[ref])
-        hint = "choose another, or drop what has it"
+        hint = _renamed_table(live, declared, obj, holder) or "choose another, or drop what has it"
         problems.append(Problem(message, position, hint, "name-taken"))
     return problems
+
+
+def _holder(live: Snapshot, name: tuple[str, str]) -> Ref | None:
+    """Return the live object whose relation has a name."""
+    found = (o.ref for o in live.state.objects.values() if (o.ref.schema, o.relation_name) == name)
+    return next(found, None)
+
+
+def _renamed_table(live: Snapshot, declared: Declared, obj: Object, holder: Ref | None) -> str:
+    """Return a hint where the table of an index seems to have been renamed; "" elsewhere."""
+    table, now = obj.ref.on, holder.on if holder else None
+    if table is None or now is None or table in live.state or now in declared:
+        return ""
+    return (
+        f"if {table} was renamed to {now.name}: rename it back, or declare {now.name} with"
+        f" `renamed_from: {table.name}` in its place"
+    )
 
 
 def counters_of_partitions(
