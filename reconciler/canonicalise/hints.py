@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from reconciler.diff.renames import Renaming
 from reconciler.errors import StatementFailed
+from reconciler.model.inheritance import hint_on_joining
 from reconciler.server.connection import Connection, rows
 
 _MISSING = re.compile(
@@ -88,7 +89,9 @@ def hint_for(
     """
     what, name = missing(error.message)
     if not name:
-        return DOLLAR_QUOTED if _DOLLAR_QUOTED.search(error.message) else error.hint
+        if _DOLLAR_QUOTED.search(error.message):
+            return DOLLAR_QUOTED
+        return hint_on_joining(error.message) or error.hint
     renamed = [r for r in renamings if r.was.name == name]
     if renamed:
         return "; ".join(f"{r.was} is renamed to {r.becomes.name}" for r in renamed)

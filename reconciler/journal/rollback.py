@@ -135,6 +135,8 @@ class _Rollback:
         for ref, obj in self.objects.items():
             if ref in self.live or ref.on is None or ref.on not in self.live:
                 continue
+            if ref in self.live.inherited(ref.on):
+                continue
             nullable = obj.for_existing_rows() if isinstance(obj, InlinePart) else obj
             if nullable != obj and has_rows(ref.on):
                 found[ref] = nullable

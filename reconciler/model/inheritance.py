@@ -9,6 +9,7 @@ one is `Overriding`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import ClassVar, Self
 
@@ -19,6 +20,8 @@ from reconciler.model.object import Object
 from reconciler.model.record import ATTACHED
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
+
+_NOT_MARKED = re.compile(r'column "(.+)" in child table.* must be marked NOT NULL')
 
 
 class Inheriting(Object):
@@ -196,3 +199,13 @@ def satisfied_by(desired: Object, found: Object) -> bool:
     if isinstance(desired, Inheritable):
         return isinstance(found, Inheritable) and desired.satisfied_by(found)
     return desired.matches(found)
+
+
+def hint_on_joining(message: str) -> str:
+    """Return what to declare where PostgreSQL refuses to give a table a parent, else ""."""
+    found = _NOT_MARKED.search(message)
+    return (
+        f"declare it with the child table too: columns: {{{found[1]}: {{not_null: true}}}}"
+        if found
+        else ""
+    )

@@ -13,6 +13,7 @@ from reconciler.diff.inherited import with_inheritance
 from reconciler.errors import ProofError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.unfilled import filled_as, unfilled
+from reconciler.model.inheritance import hint_on_joining
 from reconciler.model.state import State
 from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Plan
@@ -177,7 +178,9 @@ def _run_command(connection: Connection, step: Step, sql: str, title: str) -> di
         if step.fill is not None and error.sqlstate == NOT_IN_PREREQUISITE_STATE:
             return {f"the backfill of {step.identity} works: it reads a materialized view": None}
         where = f"step {step.id} ({step.action} {step.kind} {step.identity})"
-        raise ProofError(f"{title} fails on scratch at {where}: {error}\n{sql}") from error
+        advice = hint_on_joining(error.message)
+        hint = f"\nhint: {advice}" if advice else ""
+        raise ProofError(f"{title} fails on scratch at {where}: {error}{hint}\n{sql}") from error
     return {}
 
 
