@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,9 @@ from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.typed_tables import with_columns_of_types
 from reconciler.declare.export import export
 from reconciler.declare.load import load
-from reconciler.errors import ScratchError
+from reconciler.errors import DeclarationError, ScratchError, SettingsError
 from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.introspect.unfilled import filled_as
 from reconciler.linting import Lint, desired_state, empty_database
 from reconciler.model.other_tools import other_tool
 from reconciler.model.owned import Owned
@@ -23,6 +24,7 @@ from reconciler.model.state import Declaration, Scope, State
 from reconciler.plan.plan import Plan
 from reconciler.planning import Job, plan_of_states, servers_of
 from reconciler.server.connection import connect_to_read
+from reconciler.server.scratch import ON_TARGET
 from reconciler.server.time_limit import time_limit_of_environment
 
 
@@ -67,10 +69,36 @@ class Comparing:
 
 
 def differences(job: Comparing, title: str) -> Plan:
-    """Return the plan that leads from the old side to the new one; nobody is to run it."""
-    new = job.new if isinstance(job.new, Declaration) else _exported(job.new, job)
+    """Return the plan that leads from the old side to the new one; nobody is to run it.
+
+    Raises SettingsError for `--scratch target`: two sides are no target.
+    """
+    if job.scratch == ON_TARGET:
+        raise SettingsError(
+            "`diff` has no target: --scratch takes embedded, installed or the URL of a server"
+        )
     old = job.old.read() if isinstance(job.old, LiveSide) else _built(job.old, job)
-    return plan_of_states(Job(title, new, job.scope, job.scratch, proof=False), old)
+    if isinstance(job.new, Declaration):
+        plan = _plan(job.new, old, job)
+    else:
+        with _without_positions():
+            plan = _plan(_exported(job.new, job), old, job)
+        changes = tuple(c.model_copy(update={"position": None}) for c in plan.changes)
+        plan = plan.model_copy(update={"changes": changes})
+    return plan.model_copy(update={"target": title})
+
+
+def _plan(new: Declaration, old: Snapshot, job: Comparing) -> Plan:
+    return plan_of_states(Job("", new, job.scope, job.scratch, proof=False), old)
+
+
+@contextmanager
+def _without_positions() -> Generator[None]:
+    """Take the positions from errors about files that nobody has written."""
+    try:
+        yield
+    except DeclarationError as error:
+        raise DeclarationError([replace(p, position=None) for p in error.problems]) from None
 
 
 def _built(declaration: Declaration, job: Comparing) -> Snapshot:
@@ -98,7 +126,8 @@ def _built(declaration: Declaration, job: Comparing) -> Snapshot:
             raise ScratchError(
                 f"{scratch.description} cannot hold what the files declare: {listed}"
             )
-        return introspect(connection, context.server)
+        found = introspect(connection, context.server)
+        return replace(found, state=filled_as(found.state, state.objects))
 
 
 def _exported(side: LiveSide, job: Comparing) -> Declaration:
@@ -117,4 +146,4 @@ def _exported(side: LiveSide, job: Comparing) -> Declaration:
     with TemporaryDirectory() as folder:
         if not export(State(objects, live.state.edges), Path(folder)):
             return Declaration()
-        return replace(load(Path(folder)), positions={}, sources=None)
+        return replace(load(Path(folder)), sources=None)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.group import main
+from reconciler.server.redaction import redacted
 from tests.conftest import Database
 
 OLD = """
@@ -40,6 +41,7 @@ SHOWN = {
     ("drop", "table", "public.gone"),
     ("drop", "column", "public.gone.id"),
 }
+OPPOSITE = {"create": "drop", "drop": "create", "alter": "alter"}
 
 
 @pytest.fixture
@@ -70,7 +72,41 @@ def test_files_and_databases(
 ) -> None:
     found = compared(capfd, sides[f"old {old}"], sides[f"new {new}"])
     assert found == (2, SHOWN)
+    back = compared(capfd, sides[f"new {new}"], sides[f"old {old}"])
+    assert back == (2, {(OPPOSITE[action], *which) for action, *which in SHOWN})
     assert compared(capfd, sides[f"new {old}"], sides[f"new {new}"]) == (0, set())
+
+
+def test_the_title_names_both_sides(
+    sides: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    files, database = sides["new files"], sides["new database"]
+    for new, shown in {files: files, database: redacted(database)}.items():
+        with pytest.raises(SystemExit):
+            main(["diff", files, new])
+        assert capfd.readouterr().out == f"{files} → {shown}: no difference\n"
+
+
+def test_materialized_views_of_files_are_filled_as_declared(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, filled in {"a": "true", "b": "true", "c": "false"}.items():
+        (tmp_path / f"{name}.yml").write_text(
+            "{tables: {t: {columns: {i: int}}}, materialized_views: "
+            f"{{m: {{query: SELECT i FROM t, with_data: {filled}}}}}}}"
+        )
+    a, b, c = (str(tmp_path / f"{name}.yml") for name in "abc")
+    assert compared(capfd, a, b) == (0, set())
+    assert compared(capfd, a, c) == (2, {("alter", "materialized_view", "public.m")})
+
+
+def test_the_server_of_a_target_is_no_scratch_server(
+    sides: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, (error,) = compared(
+        capfd, sides["old files"], sides["new database"], "--scratch", "target"
+    )
+    assert (code, "`diff` has no target" in str(error)) == (1, True)
 
 
 def test_revisions(

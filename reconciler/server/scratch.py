@@ -42,6 +42,7 @@ _SCHEMAS = """
 SESSIONS = "SELECT 1 FROM pg_stat_activity WHERE datname = %s"
 LIMITS = {"statement_timeout": "5min"}
 DEFAULT_USER = "postgres"  # of a database for which no user is named
+ON_TARGET = "target"
 OWN = ("auto", "embedded", "installed")
 REMEDY = """what would do:
   pip install 'pg-reconciler[embedded]'
@@ -210,7 +211,7 @@ def scratches(
     on that server. A server older than the target, or without one of `extensions`, is passed over.
     Raises ScratchError with every reason if none is left, SettingsError for another word.
     """
-    if choice == "target":
+    if choice == ON_TARGET:
         yield _on_target(target)
     elif choice in OWN:
         yield from _own(choice, server, extensions)
