@@ -22,7 +22,7 @@ from reconciler.model.clauses import NAME, TYPE, Fragment, fragments_in
 from reconciler.model.datatype import DataType, converted
 from reconciler.model.declared import RenamesParts
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.spelling import Collation, Name, Text
+from reconciler.model.spelling import Collation, Comment, Name
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.type_change import ChangesType
 from reconciler.model.type_spelling import TypeName
@@ -42,7 +42,7 @@ class Attribute(BaseModel):
     collation: Collation | None = Field(
         default=None, description="the collation; left out: the type's default"
     )
-    comment: Text | None = Field(default=None, description="COMMENT ON COLUMN")
+    comment: Comment | None = Field(default=None, description="COMMENT ON COLUMN")
     renamed_from: Name | None = Field(default=None, description="the old name of the attribute")
 
     @model_serializer(mode="wrap")

@@ -17,7 +17,7 @@ from reconciler.model.datatype import DataType
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref, default_name
 from reconciler.model.resumption import ValidatedLater
-from reconciler.model.spelling import Collation, Name, Sql, Text
+from reconciler.model.spelling import Collation, Comment, Name, Sql
 from reconciler.model.statement import Statement, TypeConversion, undoable
 from reconciler.model.type_change import ChangesType
 from reconciler.model.type_spelling import TypeName
@@ -37,7 +37,7 @@ class Check(BaseModel):
 
     check: Sql = Field(description="the condition, in SQL over VALUE")
     not_valid: bool = Field(default=False, description="existing values are not checked")
-    comment: Text | None = Field(default=None, description="COMMENT ON CONSTRAINT")
+    comment: Comment | None = Field(default=None, description="COMMENT ON CONSTRAINT")
 
 
 class DomainNotNull(BaseModel):
@@ -46,7 +46,9 @@ class DomainNotNull(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: Name | None = Field(default=None, description="left out: the default (PostgreSQL 17)")
-    comment: Text | None = Field(default=None, description="COMMENT ON CONSTRAINT (PostgreSQL 17)")
+    comment: Comment | None = Field(
+        default=None, description="COMMENT ON CONSTRAINT (PostgreSQL 17)"
+    )
 
 
 class Domain(ValidatedLater, ChangesType, DataType):
@@ -88,7 +90,7 @@ class Domain(ValidatedLater, ChangesType, DataType):
         default=None,
         description="the name of the NOT NULL constraint; left out: the default (PostgreSQL 17)",
     )
-    not_null_comment: Text | None = Field(
+    not_null_comment: Comment | None = Field(
         default=None, description="COMMENT ON the NOT NULL constraint (PostgreSQL 17)"
     )
     not_null_constraint: str | None = Field(default=None, json_schema_extra={"derived": True})

@@ -14,7 +14,7 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.on_scratch import Companion
 from reconciler.model.record import Record
 from reconciler.model.ref import Ref
-from reconciler.model.spelling import Name
+from reconciler.model.spelling import Name, Text
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -34,6 +34,7 @@ class Extension(RequiresFiles, RenamesParts, Companion):
     adjusted: ClassVar[frozenset[str]] = frozenset({"version", "namespace"})  # to what is installed
     renamed_part: ClassVar[str] = "schema"
 
+    comment: Text | None = Field(default=None, description="COMMENT ON")  # "": none, not the usual
     namespace: Name | None = Field(
         default=None,
         alias="schema",

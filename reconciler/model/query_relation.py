@@ -20,7 +20,7 @@ from reconciler.model.privileges import (
     grantors,
     privilege_fragments,
 )
-from reconciler.model.spelling import Name, Privileges, Sql, Text
+from reconciler.model.spelling import Comment, Name, Privileges, Sql
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, joined, literal, name, raw, text
 
@@ -37,7 +37,7 @@ class QueryColumn(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    comment: Text | None = Field(default=None, description="COMMENT ON COLUMN")
+    comment: Comment | None = Field(default=None, description="COMMENT ON COLUMN")
     grants: Privileges | None = Field(
         default=None, description="role (or `public`) → privileges on this column only"
     )

@@ -13,7 +13,7 @@ from pydantic.json_schema import SkipJsonSchema
 from reconciler.model.frozen import Frozen
 from reconciler.model.names import split_qualified
 from reconciler.model.ref import Ref
-from reconciler.model.spelling import QualifiedName, Text
+from reconciler.model.spelling import Comment, QualifiedName
 from reconciler.model.suppression import Suppression
 from reconciler.sql import compose, name, raw
 
@@ -37,7 +37,7 @@ class Record(Frozen):
     declares_others: ClassVar[frozenset[str]] = frozenset()  # fields that only declare objects
 
     ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
-    comment: Text | None = Field(default=None, description="COMMENT ON")
+    comment: Comment | None = Field(default=None, description="COMMENT ON")
     renamed_from: QualifiedName | None = Field(
         default=None,
         description="its old name: it is renamed, where that is still there; may stay for ever; "

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from psycopg import sql
-from pydantic import GetJsonSchemaHandler
+from pydantic import AfterValidator, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -310,4 +310,5 @@ Privilege = Annotated[str, PrivilegeText()]
 Privileges = dict[Role, tuple[Privilege, ...]]
 ReplicaIdentity = Annotated[str, ReplicaIdentityText()]
 Text = Annotated[str, LiteralText()]
+Comment = Annotated[Text, AfterValidator(lambda comment: comment or None)]  # as PostgreSQL does
 Setting = Annotated[str, SettingText()]

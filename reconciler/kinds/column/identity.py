@@ -17,7 +17,7 @@ from reconciler.model.privileges import Access, Grants, all_privileges
 from reconciler.model.ref import Ref, default_name
 from reconciler.model.reserved_names import SETTING_PREFIX
 from reconciler.model.sequence_options import SequenceOptions
-from reconciler.model.spelling import Name, Privileges, Text
+from reconciler.model.spelling import Comment, Name, Privileges
 from reconciler.model.statement import Hazard, HazardKind, Statement, undoable
 from reconciler.sql import compose, joined, literal, name, raw, text
 
@@ -40,7 +40,7 @@ class Identity(SequenceOptions):
     grants: Privileges | None = Field(
         default=None, description="role (or `public`) → privileges on the sequence"
     )
-    comment: Text | None = Field(default=None, description="COMMENT ON SEQUENCE")
+    comment: Comment | None = Field(default=None, description="COMMENT ON SEQUENCE")
 
     def short_form(self, table: str, column: str) -> Identity | Literal["always", "by default"]:
         """Return the identity without the default name, as `generated` alone if possible."""

@@ -14,7 +14,7 @@ from reconciler.model.object import PlanningContext
 from reconciler.model.record import Record
 from reconciler.model.ref import default_name
 from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX
-from reconciler.model.spelling import Name, Text
+from reconciler.model.spelling import Comment, Name
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.table_like import InheritableTable
 from reconciler.server.capabilities import Server
@@ -32,7 +32,7 @@ class NotNull(BaseModel):
     )
     no_inherit: bool = Field(default=False, description="children may hold nulls")
     not_valid: bool = Field(default=False, description="existing rows have not been checked")
-    comment: Text | None = Field(default=None, description="COMMENT ON CONSTRAINT")
+    comment: Comment | None = Field(default=None, description="COMMENT ON CONSTRAINT")
 
     # -- names and clauses -------------------------------------------------------------------------
 

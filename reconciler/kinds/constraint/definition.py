@@ -13,7 +13,7 @@ from reconciler.model.object import PlanningContext
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref, default_name, split_name
 from reconciler.model.references import References
-from reconciler.model.spelling import Name, Parameter, Referenced, Sql, Text
+from reconciler.model.spelling import Comment, Name, Parameter, Referenced, Sql
 from reconciler.model.statement import Hazard, HazardKind, Lock, Statement
 from reconciler.sql import compose, index_of_word, joined, literal, name, parameters, raw, text
 
@@ -85,7 +85,9 @@ class ConstraintDefinition(References, PartitionedObject):
         default=None,
         description="where its index is stored, where it is not the database's tablespace",
     )
-    index_comment: Text | None = Field(default=None, description="COMMENT ON INDEX, of its index")
+    index_comment: Comment | None = Field(
+        default=None, description="COMMENT ON INDEX, of its index"
+    )
     not_null: Name | None = Field(
         default=None,
         description="the column that is never null; it keeps this name (PostgreSQL 18)",
