@@ -424,3 +424,15 @@ functions:
         plan = pipeline.plan_changes(job)
         pipeline.apply_plan(plan, job, job.target, quiet(), LockPolicy(), ["all"])
         assert (database.value("SELECT f()"), pipeline.plan_changes(job).in_sync) == (number, True)
+
+
+def test_what_the_proof_leaves_open_is_said_once(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(BASE)
+    declared = f"base_types: {{base: {AS_IT_IS}, comment: of one, owner: pg_database_owner}}}}"
+    plan = pipeline.plan_changes(job_of(database, declared, tmp_path))
+    assert len(plan.steps) > 1
+    assert plan.unproven == (
+        "base type public.base reads and writes values: on scratch a stand-in stores text",
+    )

@@ -17,6 +17,7 @@ import reconciler
 from reconciler.cli import main
 from reconciler.cli.examples import EXAMPLES, FIRST_STEPS
 from reconciler.cli.group import COMMANDS
+from reconciler.report.formats import FORMATS, Subject
 from tests.conftest import ROOT, Database
 
 RECONCILE = Path(sys.executable).with_name("reconcile")
@@ -71,6 +72,16 @@ def test_example_is_accepted_by_the_command_line(example: str) -> None:
         value = values.get(parameter.name or "")
         if isinstance(parameter.type, click.Choice) and isinstance(value, (str, list)):
             parameter.type_cast_value(context, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"), [("plan", "plan"), ("rollback", "plan"), ("verify", "checks")]
+)
+def test_help_says_for_which_number_of_targets_a_format_is(name: str, subject: Subject) -> None:
+    shown = " ".join(CliRunner().invoke(main, [name, "--help"]).output.split())
+    known, several = {*FORMATS[subject]}, {*FORMATS["rollout"]}
+    assert f"Only for one target: {', '.join(sorted(known - several))}." in shown
+    assert f"Only for several: {', '.join(sorted(several - known))}." in shown
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])

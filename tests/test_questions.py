@@ -69,6 +69,31 @@ def test_rows_in_the_way_are_shown_and_refuse_the_run(
     assert words in str(refused.value)
 
 
+def test_values_are_shown_as_postgresql_writes_them(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    """Values are no objects of Python, and no cast of a user is run."""
+    made = """
+        CREATE TYPE mood AS ENUM ('sad');
+        CREATE FUNCTION f(mood) RETURNS text LANGUAGE plpgsql AS
+            $$ BEGIN RAISE 'a cast was run'; END $$;
+        CREATE CAST (mood AS text) WITH FUNCTION f(mood) AS IMPLICIT;
+        CREATE TABLE t (i int, m mood, b bool, a text[], y bytea);
+        INSERT INTO t VALUES (NULL, 'sad', true, '{x,NULL}', '\\x00ff'),
+                             (NULL, 'sad', true, '{x,NULL}', '\\x00ff');"""
+    declared = "tables: {t: {columns: {i: {not_null: true}}, constraints: {u: {%s}}}}"
+    job = job_of(new_database(made), declared % "unique: [b, a, y]", tmp_path)
+    plan = pipeline.plan_changes(job)
+    row = r"b=t, a={x,NULL}, y=\x00ff"
+    assert {m.split(": ", 1)[1] for _, m in answers(plan)} == {
+        "rows of public.t have no value in i (i=NULL; i=NULL); declare a backfill",
+        f"rows of public.t have another's value ({row}; {row})",
+    }
+    job = job_of(new_database(made), declared % "primary_key: m", tmp_path)
+    plan = pipeline.plan_changes(job)
+    assert any("m=sad" in m for _, m in answers(plan)), answers(plan)
+
+
 def test_a_reference_to_a_new_table_is_to_rows_that_are_not_there(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:

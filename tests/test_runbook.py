@@ -163,6 +163,18 @@ def test_a_run_is_reported_with_its_plan(small: Database) -> None:
     assert reconcile("report", "--run", "9").exit_code == 1
 
 
+@pytest.mark.parametrize("kind", ["report", "runbook"])
+@pytest.mark.parametrize("format_name", ["html", "markdown"])
+def test_one_step_is_not_in_several_commits(
+    small: Database, tmp_path: Path, kind: str, format_name: str
+) -> None:
+    declare(tmp_path, "tables: {t: {comment: c}}")
+    options = ("--state", "state.yml", "--kind", kind, "--format", format_name)
+    shown = reconcile("report", *options).stdout
+    assert "in 1 commit" in shown
+    assert not re.search(r"\b1 (commits|steps)\b", shown)
+
+
 def test_what_a_plan_without_differences_says(small: Database) -> None:
     reconcile("apply", "--state", "state.yml", "--yes")
     assert "nothing to do" in reconcile("report", "--state", "state.yml").stdout

@@ -346,8 +346,18 @@ def format_option(*subjects: Subject, multiple: bool = False) -> Decorator:
         "formats" if multiple else "format_name",
         multiple=multiple,
         type=click.Choice(sorted(common)),
-        help=f"The format of the output. Default: {DEFAULT_FORMAT}.{again}",
+        help=f"The format of the output. Default: {DEFAULT_FORMAT}.{_by_number(subjects)}{again}",
     )
+
+
+def _by_number(subjects: Sequence[Subject]) -> str:
+    """Say which formats show only one target, or only several, of a command that takes both."""
+    if "rollout" not in subjects or len(subjects) == 1:
+        return ""
+    several = {*FORMATS["rollout"]}
+    one = {f for subject in subjects if subject != "rollout" for f in FORMATS[subject]}
+    only = {"one target": one - several, "several": several - one}
+    return "".join(f" Only for {n}: {', '.join(sorted(f))}." for n, f in only.items())
 
 
 def output_options(*subjects: Subject) -> Decorator:

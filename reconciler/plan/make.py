@@ -202,7 +202,7 @@ def _unproven(steps: Sequence[Step], comparison: Comparison, info: PlanInfo) -> 
         return ()
     states = [s for s in (comparison.target_state, comparison.desired) if s is not None]
     objects = (o for s in states for o in s.objects.values())
-    return (*unproven_by_steps(steps, objects), *info.unproven)
+    return tuple(dict.fromkeys((*unproven_by_steps(steps, objects), *info.unproven)))
 
 
 def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, str]:

@@ -61,6 +61,10 @@ _RELATION = """
                AS built_in
     FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass(%s)"""
 
+# The output function of the type writes the text; a cast may be a function of users.
+_AS_TEXT = """CASE pg_catalog.num_nulls(asked.{}) WHEN 0 THEN pg_catalog.format('%s', asked.{})
+    ELSE 'NULL' END AS {}"""
+
 
 def ask(plan: Plan, connection: Connection) -> list[Answer]:
     """Return what stands in the way of the steps, and what could not be asked.
@@ -188,7 +192,7 @@ def _rows_in_the_way(question: Question, connection: Connection, deadline: float
         key = relation["key"] or question.columns
         query = compose(
             "SELECT {} FROM {}{} AS asked WHERE {} LIMIT {}",
-            joined(compose("asked.{}", c) for c in key) if key else raw("true"),
+            joined(compose(_AS_TEXT, c, c, c) for c in key) if key else raw("true"),
             raw("ONLY " if question.only else ""),
             raw(question.relation),
             raw(question.condition),

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.counted import as_they_should_be
+from reconciler.counted import agreeing, as_they_should_be, counted
 from reconciler.errors import SettingsError
 from reconciler.escape import Document, clipped, html_document, one_line
 from reconciler.evidence.model import Evidence, Sourced
@@ -95,9 +95,11 @@ def _environment() -> Environment:
         content=content,
         NOT_MEASURED=NOT_MEASURED,
         NOT_RECORDED=NOT_RECORDED,
+        agreeing=agreeing,
         allow_flags=allow_flags,
         as_they_should_be=as_they_should_be,
         change_counts=change_counts,
+        counted=counted,
         described_locks=described_locks,
         level_of=level_of,
         value=_value,

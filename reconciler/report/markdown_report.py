@@ -64,7 +64,7 @@ def _summary(evidence: Evidence) -> Iterator[str]:
     yield ""
     yield "## Summary"
     yield ""
-    yield f"- {plan.step_count} in {len(units)} commits. {source(evidence.plan.source)}"
+    yield f"- {plan.step_count} in {counted(len(units), 'commit')}. {source(evidence.plan.source)}"
     yield f"- Proof: {code(proof(plan))}"
     hazards = plan.hazards()
     allow = f", which `apply` needs to be told: {code(allow_flags(plan))}" if hazards else ""

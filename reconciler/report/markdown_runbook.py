@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.counted import counted
 from reconciler.evidence.model import Evidence
 from reconciler.report.changes import change_counts
 from reconciler.report.content import proof
@@ -21,7 +22,7 @@ def runbook_lines(evidence: Evidence) -> Iterator[str]:
     yield f"# Runbook: {change_counts(plan.changes)}"
     yield ""
     yield (
-        f"Target {code(plan.target)}. {plan.step_count} in {len(units)} commits,"
+        f"Target {code(plan.target)}. {plan.step_count} in {counted(len(units), 'commit')},"
         f" {code(proof(plan))}. {source(evidence.plan.source)}"
     )
     yield ""
