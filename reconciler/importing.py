@@ -14,14 +14,20 @@ from reconciler.canonicalise.build import Build, scratch_context
 from reconciler.declare.export import changed_document
 from reconciler.errors import ScratchError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.introspect.objects import Address
+from reconciler.kinds import KINDS
+from reconciler.model.context import PlanningContext
+from reconciler.model.declared import RenamesParts
 from reconciler.model.object import Object
 from reconciler.model.other_tools import other_tool
-from reconciler.model.owned import Owned
+from reconciler.model.owned import Grantable, Owned, owner_of
+from reconciler.model.privileges import after_owner_change
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope
 from reconciler.planning import Job, servers_of
-from reconciler.server.connection import Connection, connect_to_read, run_sql
+from reconciler.server.connection import Connection, connect_to_read, rows, run_sql
 from reconciler.server.elevation import run_statement
+from reconciler.server.one_snapshot import one_snapshot
 from reconciler.server.scratch import Scratch
 from reconciler.server.script import ScriptCommand, split_script
 from reconciler.server.time_limit import time_limit_of_environment
@@ -42,6 +48,7 @@ _EXTENSION = re.compile(
     r'(?:\s+WITH)?(?:\s+SCHEMA\s+"?([a-z]\w*)"?)?',
     re.IGNORECASE,
 )
+_Parts = Mapping[tuple[Address, int], str]  # the object and the id of a part → its name
 AS_FOR_PSQL = ('SET search_path TO "$user", public', "SET check_function_bodies TO on")
 
 
@@ -80,7 +87,7 @@ def _imported(script: str, live: Snapshot, server: Scratch) -> Imported:
             f"{ref} could not be built on scratch, and was not there: {error.message}"
             for ref, error in build.create_all().items()
         ]
-        before = introspect(connection, context.server)
+        before, parts = introspect(connection, context.server), _parts(connection)
         for setting in AS_FOR_PSQL:
             run_sql(connection, setting)
         left_out = [
@@ -90,7 +97,8 @@ def _imported(script: str, live: Snapshot, server: Scratch) -> Imported:
         ]
         run_sql(connection, "RESET ROLE")
         after = introspect(connection, context.server)
-    return Imported(_document(before, after, context.user), left_out, notes)
+        renamed = _renamed_parts(parts, _parts(connection), after.addresses)
+    return Imported(_document(before, after, renamed, context), left_out, notes)
 
 
 def _run(connection: Connection, command: ScriptCommand) -> str:
@@ -123,7 +131,12 @@ def _shown(sql: str) -> str:
     return f"{first} …" if others else first
 
 
-def _document(before: Snapshot, after: Snapshot, user: str) -> str:
+def _document(
+    before: Snapshot,
+    after: Snapshot,
+    parts: Mapping[Ref, Mapping[str, str]],
+    context: PlanningContext,
+) -> str:
     """Declare what has changed; objects with the same address are the same under any name."""
     old_refs = {
         ref: before.addresses[address]
@@ -132,7 +145,7 @@ def _document(before: Snapshot, after: Snapshot, user: str) -> str:
     }
     old = {ref: before.state.get(old_refs.get(ref, ref)) for ref in after.state}
     changed = {
-        ref: _declared(obj, old[ref], user)
+        ref: _declared(obj, old[ref], parts.get(ref, {}))
         for ref, obj in after.state.objects.items()
         if not other_tool(ref) and not _is_same(obj, old[ref])
     }
@@ -142,6 +155,7 @@ def _document(before: Snapshot, after: Snapshot, user: str) -> str:
         changed,
         {r: o for r, o in gone.items() if r.on not in gone},
         {r: o for r, o in old.items() if o is not None},
+        {r: _as_created(o, context) for r, o in changed.items() if old[r] is None},
     )
 
 
@@ -152,14 +166,49 @@ def _is_same(obj: Object, old: Object | None) -> bool:
     return old.model_copy(update={"ref": obj.ref}) == obj
 
 
-def _declared(obj: Object, old: Object | None, user: str) -> Object:
-    """Return a changed object with its old name, and without the owner that it gets anyway."""
-    update: dict[str, object] = {}
-    if isinstance(obj, Owned) and obj.owner == user:
-        update["owner"] = None
+def _declared(obj: Object, old: Object | None, parts: Mapping[str, str]) -> Object:
+    """Return a changed object with its old name, and the old names of its parts."""
+    if isinstance(obj, RenamesParts) and parts:
+        obj = obj.with_parts_from(parts)
     if old is not None and (was := _renamed_from(obj.ref, old.ref)):
-        update["renamed_from"] = was
+        return obj.model_copy(update={"renamed_from": was})
+    return obj
+
+
+def _as_created(obj: Object, context: PlanningContext) -> Object:
+    """Return a new object with the owner and the privileges that CREATE on the target gives it."""
+    update: dict[str, object] = {}
+    if isinstance(obj, Owned):
+        update["owner"] = context.user
+    if isinstance(obj, Grantable):
+        initial = obj.initial_grants(context, obj.ref.schema)
+        owner = owner_of(obj) or context.user
+        update["grants"] = after_owner_change(initial, context.user, owner)
     return obj.model_copy(update=update)
+
+
+def _parts(connection: Connection) -> _Parts:
+    """Read the names of the parts that keep an id under any name."""
+    kinds = [k for k in KINDS.values() if issubclass(k, RenamesParts)]
+    with one_snapshot(connection):
+        return {
+            ((r["address"][0], r["address"][1], r["address"][2]), r["part"]): r["name"]
+            for kind in kinds
+            if (query := kind.parts_catalog())
+            for r in rows(connection, query)
+        }
+
+
+def _renamed_parts(
+    before: _Parts, after: _Parts, addresses: Mapping[Address, Ref]
+) -> Mapping[Ref, Mapping[str, str]]:
+    """Map the new names of parts to the old names, by object."""
+    found: dict[Ref, dict[str, str]] = {}
+    for part, new in after.items():
+        ref, old = addresses.get(part[0]), before.get(part, new)
+        if ref is not None and old != new:
+            found.setdefault(ref, {})[new] = old
+    return found
 
 
 def _renamed_from(ref: Ref, old: Ref) -> str:

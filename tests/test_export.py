@@ -217,6 +217,26 @@ def test_short_values_stay_on_one_line(database: Database, tmp_path: Path) -> No
     assert pipeline.plan_changes(Job(database.url, load(tmp_path), EVERYTHING)).in_sync
 
 
+def test_privileges_taken_from_everybody_stay_taken(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database, other = (
+        new_database(
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION g()"
+            " RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE m AS ENUM ('a'); REVOKE ALL ON"
+            " FUNCTION f(), g() FROM PUBLIC; REVOKE USAGE ON TYPE m FROM PUBLIC;"
+            " GRANT EXECUTE ON FUNCTION g() TO pg_monitor"
+        ),
+        new_database(),
+    )
+    pipeline.export_state(database.url, EVERYTHING, tmp_path)
+    job = Job(other.url, load(tmp_path), EVERYTHING)
+    plan = pipeline.plan_changes(job)
+    policy = LockPolicy()
+    pipeline.apply_plan(plan, job, other.url, Lines(lambda _: None), policy, ["all"])
+    assert sorted(other.dump()) == sorted(database.dump())
+
+
 def test_members_of_extensions_are_not_reported(database: Database, tmp_path: Path) -> None:
     database.run(
         "CREATE DOMAIN earth AS integer CONSTRAINT on_surface CHECK (VALUE > 0); "

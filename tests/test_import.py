@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from reconciler import pipeline
 from reconciler.cli.group import main
@@ -82,6 +83,34 @@ CHANGES = {
         "DROP FUNCTION f(int); DROP TABLE c; ALTER TABLE a DROP b; ALTER TABLE a DROP"
         " CONSTRAINT a_pkey",
     ),
+    "privileges that are revoked": (
+        'CREATE TABLE t (a int, b int); CREATE SEQUENCE s; CREATE SCHEMA "my app"; CREATE VIEW v'
+        " AS SELECT 1 AS a; CREATE TABLE i (a int GENERATED ALWAYS AS IDENTITY);"
+        " GRANT SELECT ON t, s, v TO pg_monitor, pg_read_all_data; GRANT USAGE ON SCHEMA"
+        ' "my app" TO pg_monitor; GRANT UPDATE (a, b) ON t TO pg_monitor; GRANT INSERT (b) ON t'
+        " TO pg_read_all_data; GRANT USAGE ON SEQUENCE i_a_seq TO pg_monitor; CREATE TYPE c AS"
+        " (a int); CREATE DOMAIN d AS int; CREATE AGGREGATE g(int) (sfunc = int4pl, stype = int)",
+        "REVOKE ALL ON t, s, v FROM pg_monitor; REVOKE SELECT ON s FROM pg_read_all_data;"
+        ' REVOKE USAGE ON SCHEMA "my app" FROM pg_monitor; REVOKE UPDATE (a, b) ON t FROM'
+        " pg_monitor; REVOKE ALL ON SEQUENCE i_a_seq FROM pg_monitor; REVOKE USAGE ON TYPE c FROM"
+        " PUBLIC; REVOKE USAGE ON DOMAIN d FROM PUBLIC; REVOKE ALL ON FUNCTION g(int) FROM PUBLIC",
+    ),
+    "privileges of owners, and of new objects": (
+        "CREATE TABLE a (i int); CREATE TABLE b (i int); REVOKE ALL ON b FROM CURRENT_USER;"
+        " ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO pg_monitor; CREATE TABLE o (i int);"
+        " ALTER TABLE o OWNER TO pg_monitor",
+        "REVOKE ALL ON a FROM CURRENT_USER; GRANT ALL ON b TO CURRENT_USER; CREATE FUNCTION f()"
+        " RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION f() FROM PUBLIC;"
+        " CREATE TABLE c (i int); REVOKE ALL ON c FROM pg_monitor; ALTER TABLE o OWNER TO"
+        " CURRENT_USER",
+    ),
+    "values that are renamed, and types that are replaced": (
+        "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE t (m mood);"
+        " CREATE TYPE a AS ENUM ('x')",
+        "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'; ALTER TYPE mood ADD VALUE 'new';"
+        " ALTER TYPE mood RENAME VALUE 'new' TO 'good'; ALTER TYPE mood RENAME TO moods;"
+        " DROP TYPE a; CREATE TYPE a AS ENUM ('y')",
+    ),
     "a session that changes its settings": (
         "CREATE TABLE t (a int)",
         "SET DateStyle TO 'SQL, DMY'; SET quote_all_identifiers TO on; SET LOCAL x.y TO 1;"
@@ -99,6 +128,31 @@ def test_changes_are_declared(
     assert (imported.left_out, imported.notes) == ([], [])
     applied(imported, database, tmp_path)
     assert database.dump() == other.dump()
+
+
+def test_what_has_not_changed_is_left_out(database: Database) -> None:
+    database.run(
+        "CREATE TABLE t (a int NOT NULL DEFAULT 1, b int UNIQUE); ALTER TABLE t ENABLE ROW LEVEL"
+        " SECURITY; GRANT SELECT ON t TO pg_monitor, pg_read_all_data; CREATE TYPE mood AS"
+        " ENUM ('sad', 'ok'); CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER SET"
+        " search_path = '' AS 'SELECT 1'; CREATE TABLE k (a int NOT NULL)"
+    )
+    script = """
+        REVOKE ALL ON t FROM pg_monitor;
+        REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC;
+        ALTER TYPE mood RENAME VALUE 'sad' TO 'blue';
+        ALTER TABLE t ALTER a SET DEFAULT 2;
+        ALTER TABLE k ADD PRIMARY KEY (a), ALTER a SET DEFAULT 3;
+        CREATE TABLE n (i int)"""
+    assert yaml.safe_load(import_script(script, database.url, "auto").document) == {
+        "tables": {
+            "t": {"grants": {"pg_monitor": []}, "columns": {"a": {"default": 2}}},
+            "k": {"columns": {"a": {"default": 3, "primary_key": True}}},
+            "n": {"columns": {"i": "int"}},
+        },
+        "functions": {"f()": {"grants": {"public": []}}},
+        "enums": {"mood": {"values": [{"name": "blue", "renamed_from": "sad"}, "ok"]}},
+    }
 
 
 def test_the_file_runs_as_an_ordinary_role(database: Database) -> None:
@@ -137,6 +191,21 @@ def test_the_command_writes_a_file_and_lints_it(
         main(arguments)
     assert ended.value.code == 1
     assert "exists already" in capfd.readouterr().err
+
+
+def test_a_function_that_the_file_closes_is_no_finding(
+    database: Database, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    database.run(
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = ''"
+        " AS 'SELECT 1'"
+    )
+    migration, out = tmp_path / "m.sql", tmp_path / "m.yml"
+    migration.write_text("REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC")
+    with pytest.raises(SystemExit) as ended:
+        main(["import", str(migration), "-t", database.url, "--out", str(out)])
+    assert ended.value.code == 0
+    assert "definer-executable-by-public" not in capfd.readouterr().out
 
 
 def test_scripts_are_split_as_psql_does() -> None:

@@ -32,7 +32,8 @@ from reconciler.model.declared import Shorthand, declared_arguments
 from reconciler.model.names import quoted, unquoted
 from reconciler.model.object import Object
 from reconciler.model.on_scratch import literal_body
-from reconciler.model.owned import Granted, Owned
+from reconciler.model.owned import Grantable, Granted, Owned, grants_of, owner_of
+from reconciler.model.privileges import Grants, changed_grants
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 
@@ -83,24 +84,34 @@ def export(
 
 
 def changed_document(
-    changed: Mapping[Ref, Object], gone: Mapping[Ref, Object], old: Mapping[Ref, Object]
+    changed: Mapping[Ref, Object],
+    gone: Mapping[Ref, Object],
+    old: Mapping[Ref, Object],
+    created: Mapping[Ref, Object],
 ) -> str:
-    """Write changed objects, and what is gone, as one file; `old` has the objects before.
+    """Write changed and new objects, and what is gone, as one file.
 
-    A table of which only parts have changed is named without fields.
+    `old` has the objects before, `created` the new ones as CREATE alone would make them: what has
+    not changed since is left out where that keeps it. A table of which only parts have changed is
+    named without fields.
     """
     covered, found = _collapsed(State(changed))
     shown = {o.ref: o for o in found if o.ref not in covered}
-    return dump_yaml(_Changes(shown, gone, old).content())
+    return dump_yaml(_Changes(changed, shown, gone, old, created).content())
 
 
 @dataclass(frozen=True)
 class _Changes:
-    """Objects to declare, in short forms; objects to declare absent; and the objects before."""
+    """Objects to declare, the same in short forms, and objects to declare absent.
 
+    `old` and `created` are what the objects to declare are compared with.
+    """
+
+    changed: Mapping[Ref, Object]
     shown: Mapping[Ref, Object]
     gone: Mapping[Ref, Object]
     old: Mapping[Ref, Object]
+    created: Mapping[Ref, Object]
 
     def content(self) -> Body:
         """Return the content of the file."""
@@ -133,26 +144,60 @@ class _Changes:
             return {"state": "absent"}
         if ref not in self.shown:
             return {}
-        obj, was = self.shown[ref], self.old.get(ref)
-        own = _body(obj, {})
-        if was is None:
+        obj, old = self.shown[ref], self.old.get(ref)
+        was = old or self.created[ref]
+        grants: Grants = {}
+        if isinstance(obj, Grantable):
+            before, after = grants_of(was) or {}, grants_of(obj) or {}
+            grants = changed_grants(before, after, owner_of(obj))
+        own = _body(_without_access(obj, was), {})
+        if old is None and not grants:
             return own
         body = cast(
             "Body", own if isinstance(own, dict) else {_plain_key(type(obj), obj.main_key): own}
         )
-        return {**body, **_defaults_again(obj, was, body)}
+        if old is not None:
+            body = _differing(body, self.changed[ref], obj, old) or ({} if grants else body)
+        return _with_grants(body, grants) if grants else body
 
 
-def _defaults_again(obj: Object, was: Object, body: Body) -> Body:
-    """Return the fields that have their default again: a key left out means the live value."""
-    now, before = (
-        written_fields(o.model_dump(mode="json", by_alias=True), type(o)) for o in (obj, was)
+def _without_access(obj: Object, was: Object) -> Object:
+    """Return an object without privileges, and without an owner who is the same as before."""
+    update: Body = {"grants": None} if isinstance(obj, Grantable) else {}
+    if isinstance(obj, Owned) and obj.owner == owner_of(was):
+        update["owner"] = None
+    return obj.model_copy(update=update)
+
+
+def _with_grants(body: Body, grants: Grants) -> Body:
+    long = {k: v for k, v in body.items() if isinstance(v, Block)}
+    rest = {k: v for k, v in body.items() if k not in long}
+    return {**rest, "grants": {r: [*grants[r]] for r in sorted(grants)}, **long}
+
+
+def _differing(body: Body, obj: Object, short: Object, was: Object) -> Body:
+    """Return the fields that a declaration of an object, in short form, needs to change `was`.
+
+    A field that is kept if left out is written where it differs, as its default where it has that
+    again.
+    """
+    model, access = type(obj), {"grants"} if isinstance(obj, Grantable) else set[str]()
+    now, shown, before = (
+        written_fields(o.model_dump(mode="json", by_alias=True), model) for o in (obj, short, was)
     )
-    keys = {k: _plain_key(type(obj), k) for k in now.keys() - _derived_keys(type(obj))}
-    return {
-        keys[k]: _value(v, k)
-        for k, v in now.items()
-        if k in keys and keys[k] not in body and v != before.get(k)
+    required = {n for n, f in model.model_fields.items() if f.is_required()}
+    aliases = {n: model.model_fields[n].alias or n for n in model.model_fields}
+    written = {n: k for n, k in aliases.items() if k in now and n not in model.derived() | access}
+    differs = {n for n, k in written.items() if now[k] != before.get(k) or shown[k] != now[k]}
+    needed = {*differs, *required, *(o for n in differs for o in model.only_with.get(n, ()))}
+    needed |= written.keys() - model.kept()
+    keys = {n: _plain_key(model, k) for n, k in written.items()}
+    own = {keys[n] for n in needed if n in keys}
+    again = [n for n in written if n in differs and keys[n] not in body]
+    return {k: v for k, v in body.items() if k in own} | {
+        keys[n]: _value(now[written[n]], written[n])
+        for n in again
+        if shown[written[n]] == now[written[n]]
     }
 
 
@@ -274,8 +319,12 @@ def _fields(obj: Object) -> Body:
         for k, v in dumped.items()
         if k not in derived and v is not None
     }
-    if isinstance(obj, Granted) and body.get("grants") == obj.default_grants():
-        del body["grants"]
+    if isinstance(obj, Granted) and "grants" in body:
+        default = obj.default_grants()
+        if body["grants"] == default:
+            del body["grants"]
+        else:
+            body["grants"] = {**{r: [] for r in default}, **body["grants"]}
     code = literal_body(obj)
     if code is not None and " " in code:  # else the name of a function in C
         body |= {k: Block(code) for k in model.sql_fields if body.get(k) == code}

@@ -70,6 +70,13 @@ class Enum(RenamesParts, DataType):
             ORDER BY n.nspname, t.typname"""
 
     @classmethod
+    def parts_catalog(cls) -> str:
+        return f"""
+            SELECT {address("pg_type", "e.enumtypid")} AS address, e.oid::int8 AS part,
+                   e.enumlabel::text AS name
+            FROM pg_enum AS e"""
+
+    @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:
         return body["values"] if list(body) == ["values"] else body
 

@@ -168,6 +168,14 @@ class RenamesParts(Object):
 
     renamed_part: ClassVar[str] = "name"  # the field shown by a plan
 
+    @classmethod
+    def parts_catalog(cls) -> str:
+        """Return the query for the ids that parts keep under any name, or "" without such ids.
+
+        Columns: `address`, the pg_depend address of the object; `part`, the id; `name`.
+        """
+        return ""
+
     def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
         """Return old name, new name and statement for each part of `live` to be renamed."""
         raise NotImplementedError

@@ -71,6 +71,19 @@ def after_owner_change(grants: Grants, old: str, new: str) -> dict[str, tuple[st
     return changed
 
 
+def changed_grants(before: Grants, after: Grants, owner: str | None) -> dict[str, tuple[str, ...]]:
+    """Return the privileges to declare for a change: those of each role that gained or lost some.
+
+    A role without any left is listed without any, an owner who has all again with `all`.
+    """
+    lost = {r: (ALL,) if r == owner else () for r in before if r not in after}
+    return {
+        role: tuple(privileges)
+        for role, privileges in {**lost, **after}.items()
+        if role not in before or {*privileges} != {*before[role]}
+    }
+
+
 def privilege_fragments(grants: Grants | None, field: str = "grants") -> Iterator[Fragment]:
     """Yield the privileges of a field, as GRANT names them."""
     for privileges in (grants or {}).values():
