@@ -26,7 +26,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope
 from reconciler.planning import Job, servers_of
 from reconciler.server.connection import Connection, connect_to_read, rows, run_sql
-from reconciler.server.elevation import run_statement
+from reconciler.server.elevation import INSUFFICIENT_PRIVILEGE, run_statement
 from reconciler.server.one_snapshot import one_snapshot
 from reconciler.server.scratch import Scratch
 from reconciler.server.script import ScriptCommand, split_script
@@ -37,6 +37,18 @@ _TRANSACTION = re.compile(r"(BEGIN|START\s+TRANSACTION|COMMIT|END|SET\s+TRANSACT
 _WITHOUT_TRACE = re.compile(r"(VACUUM|ANALYZE|REINDEX|CLUSTER|LOCK|CHECKPOINT|DISCARD)\b", re.I)
 _ROWS = re.compile(r"(INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE)\b", re.IGNORECASE)
 _OF_TRANSACTION = re.compile(r"(ROLLBACK|SAVEPOINT|RELEASE|ABORT|PREPARE\s+TRANSACTION)\b", re.I)
+_WRITES = re.compile(  # within a command of another kind, which is run nevertheless
+    r"(?:SELECT|WITH|VALUES|DO|CALL)\b(?s:.*?)(?:\b(?P<sequence>setval)\s*\("
+    r"|(?:[;(]|\b(?:BEGIN|THEN|ELSE|LOOP))\s*"
+    r"(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE)\b)",
+    re.IGNORECASE,
+)
+_RESTARTS = re.compile(
+    r"ALTER\s+SEQUENCE\s[^']*\bRESTART\b"
+    r"|ALTER\s+TABLE\s[^']*\bALTER\s+(?:COLUMN\s+)?(?:\w+|\"[^\"]+\")\s[^',]*?\bRESTART\b",
+    re.IGNORECASE,
+)
+_SEQUENCE_VALUE = "it sets the value of a sequence, which no file declares"
 _CONCURRENTLY = re.compile(
     r"(CREATE\s+(?:UNIQUE\s+)?INDEX|DROP\s+INDEX|REFRESH\s+MATERIALIZED\s+VIEW"
     r"|ALTER\s+TABLE\s[^';]*\sDETACH\s+PARTITION\s[^';]*)\s+CONCURRENTLY\b",
@@ -49,6 +61,7 @@ _EXTENSION = re.compile(
     re.IGNORECASE,
 )
 _Parts = Mapping[tuple[Address, int], str]  # the object and the id of a part → its name
+_ORDINARY = "on scratch the file is run as an ordinary role, even where the target's is a superuser"
 AS_FOR_PSQL = ('SET search_path TO "$user", public', "SET check_function_bodies TO on")
 
 
@@ -104,25 +117,47 @@ def _imported(script: str, live: Snapshot, server: Scratch) -> Imported:
 def _run(connection: Connection, command: ScriptCommand) -> str:
     """Run a command as an ordinary role; return why it is not followed, or "" if it is."""
     sql = command.sql
-    if command.is_psql:
-        return f"a command of psql, which PostgreSQL does not know: {_shown(sql)}"
-    if _TRANSACTION.match(sql) or _WITHOUT_TRACE.match(sql):
+    has_no_trace = _TRANSACTION.match(sql) or _WITHOUT_TRACE.match(sql)
+    if has_no_trace and not command.is_psql:
         return ""
-    if _ROWS.match(sql):
-        return f"it changes rows, which no file declares but as a `backfill`: {_shown(sql)}"
-    if _OF_TRANSACTION.match(sql):
-        return f"each command is run by itself, without a transaction: {_shown(sql)}"
-    sql = _CONCURRENTLY.sub(r"\1", _SET_LOCAL.sub("SET", sql, count=1), count=1)
-    try:
-        if extension := _EXTENSION.fullmatch(sql):
-            within = compose(" SCHEMA {}", extension[2].lower()) if extension[2] else ""
-            create = compose("CREATE EXTENSION IF NOT EXISTS {}", extension[1])
-            run_statement(connection, text(create) + (text(within) if within else ""))
-        else:
-            run_sql(connection, sql)
-    except StatementFailed as error:
-        return f"{error.message}: {_shown(sql)}"
+    reason = _not_run(command)
+    if not reason:
+        sql = _CONCURRENTLY.sub(r"\1", _SET_LOCAL.sub("SET", sql, count=1), count=1)
+        try:
+            _execute(connection, sql)
+            reason = _written_beside(sql)
+        except StatementFailed as error:
+            is_refused = error.sqlstate == INSUFFICIENT_PRIVILEGE
+            reason = f"{error.message} ({_ORDINARY})" if is_refused else error.message
+    return f"{reason}: {_shown(sql)}" if reason else ""
+
+
+def _not_run(command: ScriptCommand) -> str:
+    """Tell why a command is not run, or return ""."""
+    if command.is_psql:
+        return "a command of psql, which PostgreSQL does not know"
+    if _ROWS.match(command.sql):
+        return "it changes rows, which no file declares but as a `backfill`"
+    if _OF_TRANSACTION.match(command.sql):
+        return "each command is run by itself, without a transaction"
     return ""
+
+
+def _execute(connection: Connection, sql: str) -> None:
+    if extension := _EXTENSION.fullmatch(sql):
+        within = compose(" SCHEMA {}", extension[2].lower()) if extension[2] else ""
+        create = compose("CREATE EXTENSION IF NOT EXISTS {}", extension[1])
+        run_statement(connection, text(create) + (text(within) if within else ""))
+    else:
+        run_sql(connection, sql)
+
+
+def _written_beside(sql: str) -> str:
+    """Tell what a command that has been run changes beside objects, or return ""."""
+    found = _WRITES.match(sql)
+    if _RESTARTS.match(sql) or (found and found["sequence"]):
+        return _SEQUENCE_VALUE
+    return "only what it does to objects is declared, not the rows that it changes" if found else ""
 
 
 def _shown(sql: str) -> str:

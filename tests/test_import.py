@@ -12,6 +12,7 @@ import yaml
 from reconciler import pipeline
 from reconciler.cli.group import main
 from reconciler.declare.load import load
+from reconciler.errors import DeclarationError
 from reconciler.importing import Imported, import_script
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
@@ -193,6 +194,33 @@ def test_the_command_writes_a_file_and_lints_it(
     assert "exists already" in capfd.readouterr().err
 
 
+def test_what_no_file_declares_is_named(database: Database) -> None:
+    database.run(
+        "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, restart int); CREATE SEQUENCE s"
+    )
+    named = {
+        "SELECT setval('s', 100)": "value of a sequence",
+        "SELECT pg_catalog.setval('s', 100, true)": "value of a sequence",
+        "ALTER SEQUENCE s INCREMENT 2 RESTART WITH 5": "value of a sequence",
+        "ALTER TABLE t ALTER id SET INCREMENT 2 RESTART": "value of a sequence",
+        "WITH d AS (DELETE FROM t RETURNING id) SELECT id FROM d": "rows",
+        "DO $$ BEGIN PERFORM 1; UPDATE t SET restart = 1; END $$": "rows",
+        "CREATE TYPE later": "ordinary role",
+    }
+    declared = (
+        "SELECT set_config('search_path', 'public', false)",
+        "ALTER TABLE t ALTER restart SET NOT NULL, ADD restarts int DEFAULT nextval('s')",
+        "DO $$ BEGIN ALTER TABLE t ADD r int REFERENCES k ON DELETE CASCADE; END $$",
+        "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS $$ SELECT setval('s', 1) $$",
+    )
+    script = ";\n".join((*named, "CREATE TABLE k (i int PRIMARY KEY)", *declared))
+    imported = import_script(script, database.url, "auto")
+    assert [line for line, _ in imported.left_out] == [*range(1, len(named) + 1)]
+    for (_, reason), words in zip(imported.left_out, named.values(), strict=True):
+        assert words in reason
+    assert "increment: 2" in imported.document
+
+
 def test_a_function_that_the_file_closes_is_no_finding(
     database: Database, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +234,37 @@ def test_a_function_that_the_file_closes_is_no_finding(
         main(["import", str(migration), "-t", database.url, "--out", str(out)])
     assert ended.value.code == 0
     assert "definer-executable-by-public" not in capfd.readouterr().out
+
+
+def test_what_is_declared_already_is_named(
+    database: Database,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    database.run(
+        "CREATE TYPE mood AS ENUM ('sad'); CREATE TYPE old AS ENUM ('x'); CREATE TABLE u (a int);"
+        " CREATE TABLE t (a int PRIMARY KEY, b int, c int); COMMENT ON TABLE t IS 'x'"
+    )
+    pipeline.export_state(database.url, Scope(frozenset({"public"})), Path("desired_state"))
+    Path("m.sql").write_text(
+        "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'; ALTER TYPE old RENAME TO new; DROP TABLE u;"
+        " COMMENT ON TABLE t IS 'y'; ALTER TABLE t ADD d int, ALTER b SET DEFAULT 1, DROP c;"
+        " CREATE INDEX i ON t (b); CREATE TYPE other AS ENUM ('y')"
+    )
+    with pytest.raises(SystemExit):
+        main(["import", "m.sql", "-t", database.url, "--out", "desired_state/new.yml"])
+    named = re.findall(
+        r"note: (.*) is already declared at desired_state/pub", capfd.readouterr()[1]
+    )
+    refused = {"enum public.mood", "comment of table public.t", "column public.t.b"}
+    dropped = {"table public.u", "column public.t.c"}
+    assert {*named} == {*refused, *dropped, "enum public.old"}
+    assert len(named) == 6
+    with pytest.raises(DeclarationError) as faults:
+        load(Path("desired_state"))
+    assert {p.message.partition(" is ")[0] for p in faults.value.problems} == refused | dropped
 
 
 def test_scripts_are_split_as_psql_does() -> None:
