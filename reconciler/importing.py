@@ -7,7 +7,7 @@ catalog, not from the file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from reconciler.canonicalise.build import Build, scratch_context
@@ -18,10 +18,12 @@ from reconciler.introspect.objects import Address
 from reconciler.kinds import KINDS
 from reconciler.model.context import PlanningContext
 from reconciler.model.declared import RenamesParts
+from reconciler.model.inheritance import overrides
 from reconciler.model.object import Object
 from reconciler.model.other_tools import other_tool
 from reconciler.model.owned import Grantable, Owned, owner_of
 from reconciler.model.privileges import after_owner_change
+from reconciler.model.record import ATTACHED
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope
 from reconciler.planning import Job, servers_of
@@ -38,7 +40,7 @@ _WITHOUT_TRACE = re.compile(r"(VACUUM|ANALYZE|REINDEX|CLUSTER|LOCK|CHECKPOINT|DI
 _ROWS = re.compile(r"(INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE)\b", re.IGNORECASE)
 _OF_TRANSACTION = re.compile(r"(ROLLBACK|SAVEPOINT|RELEASE|ABORT|PREPARE\s+TRANSACTION)\b", re.I)
 _WRITES = re.compile(  # within a command of another kind, which is run nevertheless
-    r"(?:SELECT|WITH|VALUES|DO|CALL)\b(?s:.*?)(?:\b(?P<sequence>setval)\s*\("
+    r"(?:SELECT|WITH|VALUES|DO|CALL)\b(?s:.*?)(?:\b(?P<setval>setval)\s*\("
     r"|(?:[;(]|\b(?:BEGIN|THEN|ELSE|LOOP))\s*"
     r"(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE)\b)",
     re.IGNORECASE,
@@ -155,7 +157,7 @@ def _execute(connection: Connection, sql: str) -> None:
 def _written_beside(sql: str) -> str:
     """Tell what a command that has been run changes beside objects, or return ""."""
     found = _WRITES.match(sql)
-    if _RESTARTS.match(sql) or (found and found["sequence"]):
+    if _RESTARTS.match(sql) or (found and found["setval"]):
         return _SEQUENCE_VALUE
     return "only what it does to objects is declared, not the rows that it changes" if found else ""
 
@@ -173,25 +175,64 @@ def _document(
     context: PlanningContext,
 ) -> str:
     """Declare what has changed; objects with the same address are the same under any name."""
-    old_refs = {
-        ref: before.addresses[address]
-        for address, ref in after.addresses.items()
-        if address in before.addresses
-    }
-    old = {ref: before.state.get(old_refs.get(ref, ref)) for ref in after.state}
+    stayed = [(before.addresses[a], r) for a, r in after.addresses.items() if a in before.addresses]
+    pairs = _before_and_after(before, after, stayed)
+    old = {obj.ref: was for obj, was in pairs}
     changed = {
-        ref: _declared(obj, old[ref], parts.get(ref, {}))
-        for ref, obj in after.state.objects.items()
-        if not other_tool(ref) and not _is_same(obj, old[ref])
+        obj.ref: _declared(obj, was, parts.get(obj.ref, {}))
+        for obj, was in pairs
+        if not other_tool(obj.ref) and not _is_same(obj, was)
     }
-    here = {*after.state, *(old_refs.get(ref, ref) for ref in after.state)}
-    gone = {r: o for r, o in before.state.objects.items() if r not in here and not other_tool(r)}
     return changed_document(
         changed,
-        {r: o for r, o in gone.items() if r.on not in gone},
+        _gone(before, {*old, *(was for was, _ in stayed)}),
         {r: o for r, o in old.items() if o is not None},
         {r: _as_created(o, context) for r, o in changed.items() if old[r] is None},
     )
+
+
+def _gone(before: Snapshot, here: Set[Ref]) -> Mapping[Ref, Object]:
+    """Return the objects that are not there any more, without those on tables that are gone."""
+    gone = {r: o for r, o in before.state.objects.items() if r not in here and not other_tool(r)}
+    return {r: o for r, o in gone.items() if r.on not in gone}
+
+
+def _before_and_after(
+    before: Snapshot, after: Snapshot, stayed: Sequence[tuple[Ref, Ref]]
+) -> Sequence[tuple[Object, Object | None]]:
+    """Return each object after, with the object before, None for a new one.
+
+    `stayed` are the refs before and after of what is still there.
+    """
+    old_refs: dict[Ref, Ref] = {}
+    for was, ref in stayed:  # a column has its own address first, then those in child tables
+        old_refs.setdefault(ref, was)
+    pairs = [
+        (obj, _overridden_before(obj, before.state.get(old_refs.get(ref, ref))))
+        for ref, obj in after.state.objects.items()
+    ]
+    return [*pairs, *_overrides_ended(before, after, stayed)]
+
+
+def _overridden_before(obj: Object, old: Object | None) -> Object | None:
+    """Return the object before; None for a new override, of which only the inherited was there."""
+    return None if overrides(obj) and not overrides(old) else old
+
+
+def _overrides_ended(
+    before: Snapshot, after: Snapshot, stayed: Sequence[tuple[Ref, Ref]]
+) -> Iterator[tuple[Object, Object]]:
+    """Yield what child tables inherit in place of an override, as an override, and the override."""
+    new_refs = dict(reversed(stayed))
+    for was, ref in stayed:
+        old, now = before.state.get(was), after.state.get(ref)
+        table = new_refs.get(was.on) if was.on is not None else None
+        if old is None or now is None or not overrides(old) or table in (None, ref.on):
+            continue
+        given = type(old).model_fields.keys() - {"ref", "inherited"}
+        given = {f for f in given if getattr(old, f) != type(old).model_fields[f].get_default()}
+        update = {f: None if f in ATTACHED else getattr(now, f) for f in given}
+        yield old.model_copy(update={**update, "ref": ref._replace(on=table)}), old
 
 
 def _is_same(obj: Object, old: Object | None) -> bool:

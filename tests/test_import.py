@@ -105,6 +105,15 @@ CHANGES = {
         " CREATE TABLE c (i int); REVOKE ALL ON c FROM pg_monitor; ALTER TABLE o OWNER TO"
         " CURRENT_USER",
     ),
+    "what partitions have of their own": (
+        "CREATE TABLE p (a int, b int DEFAULT 3) PARTITION BY RANGE (a); CREATE TABLE p1 PARTITION"
+        " OF p FOR VALUES FROM (1) TO (2); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (2) TO"
+        " (3); GRANT SELECT (a) ON p1 TO pg_monitor; ALTER TABLE p1 ALTER b SET DEFAULT 4;"
+        " CREATE TABLE p3 (a int, b int)",
+        "ALTER TABLE p1 RENAME TO q1; REVOKE SELECT (a) ON q1 FROM pg_monitor; ALTER TABLE q1"
+        " ALTER b SET DEFAULT 3; ALTER TABLE p2 ALTER b SET DEFAULT 5; GRANT SELECT (a) ON p2 TO"
+        " pg_monitor; ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM (3) TO (4)",
+    ),
     "values that are renamed, and types that are replaced": (
         "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE t (m mood);"
         " CREATE TYPE a AS ENUM ('x')",

@@ -181,24 +181,31 @@ def _differing(body: Body, obj: Object, short: Object, was: Object) -> Body:
     A field that is kept if left out is written where it differs, as its default where it has that
     again.
     """
-    model, access = type(obj), {"grants"} if isinstance(obj, Grantable) else set[str]()
-    now, shown, before = (
-        written_fields(o.model_dump(mode="json", by_alias=True), model) for o in (obj, short, was)
-    )
-    required = {n for n, f in model.model_fields.items() if f.is_required()}
-    aliases = {n: model.model_fields[n].alias or n for n in model.model_fields}
-    written = {n: k for n, k in aliases.items() if k in now and n not in model.derived() | access}
-    differs = {n for n, k in written.items() if now[k] != before.get(k) or shown[k] != now[k]}
-    needed = {*differs, *required, *(o for n in differs for o in model.only_with.get(n, ()))}
-    needed |= written.keys() - model.kept()
-    keys = {n: _plain_key(model, k) for n, k in written.items()}
-    own = {keys[n] for n in needed if n in keys}
-    again = [n for n in written if n in differs and keys[n] not in body]
-    return {k: v for k, v in body.items() if k in own} | {
-        keys[n]: _value(now[written[n]], written[n])
-        for n in again
-        if shown[written[n]] == now[written[n]]
+    model = type(obj)
+    now, shown, before = _written(obj), _written(short), _written(was)
+    differs = {n for n in now if now[n] != before[n] or shown[n] != now[n]}
+    companions = {o for n in differs for o in model.only_with.get(n, ())}
+    left_open = _omissible(model) - differs - companions
+    keys = {n: _plain_key(model, model.model_fields[n].alias or n) for n in now}
+    needed = {keys[n] for n in now.keys() - left_open}
+    again = [n for n in now if now[n] == shown[n] != before[n] and keys[n] not in body]
+    return {k: v for k, v in body.items() if k in needed} | {
+        keys[n]: _value(now[n], n) for n in again
     }
+
+
+def _omissible(model: type[Object]) -> frozenset[str]:
+    """Return the fields with the live value kept if a declaration leaves them out."""
+    return frozenset(n for n in model.kept() if not model.model_fields[n].is_required())
+
+
+def _written(obj: Object) -> Body:
+    """Return all fields that can be declared, by name, without privileges of a role each."""
+    model, others = type(obj), {"grants"} if isinstance(obj, Grantable) else frozenset[str]()
+    dumped = written_fields(obj.model_dump(mode="json", by_alias=True), model)
+    aliases = {n: f.alias or n for n, f in model.model_fields.items()}
+    names = [n for n in aliases if n not in model.derived() | others]
+    return {n: dumped[aliases[n]] for n in names if aliases[n] in dumped}
 
 
 def _read_back(state: State, folder: Path) -> None:
