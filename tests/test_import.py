@@ -121,6 +121,11 @@ CHANGES = {
         " ALTER TYPE mood RENAME VALUE 'new' TO 'good'; ALTER TYPE mood RENAME TO moods;"
         " DROP TYPE a; CREATE TYPE a AS ENUM ('y')",
     ),
+    "attributes that are renamed": (
+        "CREATE TYPE pair AS (a text, b text); CREATE TABLE t (p pair)",
+        "ALTER TYPE pair RENAME ATTRIBUTE a TO aa; ALTER TYPE pair ADD ATTRIBUTE c int;"
+        " ALTER TYPE pair RENAME TO triple",
+    ),
     "a session that changes its settings": (
         "CREATE TABLE t (a int)",
         "SET DateStyle TO 'SQL, DMY'; SET quote_all_identifiers TO on; SET LOCAL x.y TO 1;"

@@ -150,6 +150,15 @@ class CompositeType(RenamesParts, ChangesType, DataType, RowType):
             ORDER BY n.nspname, t.typname"""
 
     @classmethod
+    def parts_catalog(cls) -> str:
+        return f"""
+            SELECT {address("pg_type", "t.oid")} AS address, a.attnum::int8 AS part,
+                   a.attname::text AS name
+            FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+            JOIN pg_type AS t ON t.oid = c.reltype
+            WHERE c.relkind = 'c' AND a.attnum > 0 AND NOT a.attisdropped"""
+
+    @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:
         attributes: dict[str, Any] = body.get("attributes", {})
 
