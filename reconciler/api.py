@@ -276,11 +276,12 @@ class Database:
     @property
     def _recorded(self) -> Place:
         """The journal of earlier runs, also where none is kept now."""
-        return Place(self._target.journal or JOURNAL)
+        return Place(self._target.journal or JOURNAL, whose=self._target.whose)
 
     @property
     def _journal(self) -> Place | None:
-        return Place(self._target.journal) if self._target.journal else None
+        target = self._target
+        return Place(target.journal, whose=target.whose) if target.journal else None
 
     def _job(
         self,

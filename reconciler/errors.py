@@ -230,10 +230,18 @@ class PlanRefused(ReconcileError):
     rule = "plan-refused"
 
 
+class DoubtfulRun(PlanRefused):
+    """A run may be another target's: only its number can name it."""
+
+
 class NothingToUndo(PlanRefused):
     """The journal records no run of a roll-out that could be undone."""
 
     rule = "nothing-to-undo"
+
+
+class UnknownRollout(NothingToUndo):
+    """The journal has no run at all of a roll-out of that name."""
 
 
 class Moved(PlanRefused):

@@ -29,16 +29,18 @@ from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.notices import other_tools_notices, unfinished_notices
 from reconciler.introspect.stale import stale_bodies
 from reconciler.introspect.unmanaged import unmanaged
-from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
+from reconciler.journal.history import Detail, Run, detail, later, runs
+from reconciler.journal.own_runs import last_of_rollout, last_own_run, runs_of_rollout
 from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
 from reconciler.journal.rollback import rollback_declaration
-from reconciler.journal.rollouts import last_of_rollout, runs_of_rollout
+from reconciler.journal.whose import Whose, is_of
 from reconciler.model.facts import Size
 from reconciler.model.object import Object
 from reconciler.model.on_scratch import without_check
 from reconciler.model.other_tools import other_tool
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
+from reconciler.model.variables import Values
 from reconciler.plan.plan import Plan
 from reconciler.plan.saved import disagreements
 from reconciler.planning import Job, plan_of, servers_of
@@ -88,7 +90,7 @@ def apply_plan(
         )
         for finding in found.findings:
             NonRaisingWatcher(watcher).notice(finding.message)
-        recorded = Recorded(journal, found.used, job.rollout if job else "")
+        recorded = Recorded(_place_of(job, journal), found.used, job.rollout if job else "")
         with record_run(plan, live, target, connection, policy, recorded) as record:
             outcome = execute(plan, target, connection, watcher, policy, record.entry)
             outcome = record.close(plan, outcome, connection)
@@ -100,6 +102,14 @@ def apply_plan(
         except ReconcileError as e:
             return replace(outcome, unseen=str(e))
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
+
+
+def _place_of(job: Job | None, journal: Place | None) -> Place | None:
+    """Return the place of the journal for a run with the variables that the job's files list."""
+    if job is None or journal is None:
+        return journal
+    name = journal.whose.name if journal.whose else ""
+    return replace(journal, whose=Whose(name, job.declaration.variables))
 
 
 def planned_again(saved: Plan, job: Job) -> Plan:
@@ -183,15 +193,16 @@ def plan_rollback(
     permitting: Permitting | None = None,
     shapes: Shapes | None = None,
 ) -> tuple[Plan, Job]:
-    """Plan the rollback of a run, by default of the last run with changes.
+    """Plan the rollback of a run, by default of the target's last run with changes.
 
-    `run` is a number, or the name of a roll-out, whose last run is undone.
+    `run` is a number, or the name of a roll-out, whose last run for the target is undone.
 
-    Raises PlanRefused if there is no such run, or if its objects have been changed since.
+    Raises PlanRefused if there is no such run, if it may be another target's unless a number names
+    it, or if its objects have been changed since.
     """
     with connect_to_read(target, {"row_security": "off", **(session or {})}) as connection:
         assert_trusted(connection, journal)
-        of = _to_roll_back(connection, journal.schema, run)
+        of, left = _to_roll_back(connection, journal, run)
         since = later(connection, journal.schema, of.run.id)
         unfinished = [r for r in since if r.rollback_of == of.run.id and not r.done]
         attempts = [detail(connection, journal.schema, r.run) for r in unfinished]
@@ -205,9 +216,10 @@ def plan_rollback(
             partial(_has_rows, connection),
         )
         scope = Scope(back.declaration.schemas)
-        notes = [*back.notes, *_left_of_rollout(connection, journal.schema, run)]
-        job = Job(target, back.declaration, scope, scratch, notes, of.run.id, session or {})
-        job = replace(job, shapes=shapes)
+        declaration = replace(back.declaration, variables=_variables(of.run, journal))
+        notes = [*_notes_of_run(of.run, journal), *back.notes]
+        job = Job(target, declaration, scope, scratch, notes, of.run.id, session or {})
+        job = replace(job, shapes=shapes, left_of_rollout=left)
         return plan_of(replace(job, permitting=permitting), live, connection), job
 
 
@@ -220,28 +232,39 @@ def _has_rows(connection: Connection, table: Ref) -> bool:
         return True
 
 
-def _left_of_rollout(connection: Connection, journal: str, run: int | str | None) -> Iterator[str]:
-    """Yield a note of an earlier run of the roll-out, which was interrupted."""
-    if isinstance(run, str):
-        for earlier in runs_of_rollout(connection, journal, run)[1:2]:
-            yield f"then run {earlier.id} of roll-out {run} is left: roll back once more"
+def _variables(undone: Run, journal: Place) -> Values:
+    """Return the variables with which a rollback is recorded: those of the run that it undoes."""
+    if undone.variables is not None:
+        return undone.variables
+    return journal.whose.variables if journal.whose else {}
 
 
-def _to_roll_back(connection: Connection, journal: str, run: int | str | None) -> Detail:
+def _notes_of_run(run: Run, journal: Place) -> Iterator[str]:
+    """Yield a note if a run that a number names was made for another target."""
+    if run.whose is not None and not is_of(run.whose, journal.whose):
+        yield f"run {run.id} was made for {run.whose}"
+
+
+def _to_roll_back(
+    connection: Connection, journal: Place, run: int | str | None
+) -> tuple[Detail, Sequence[int]]:
+    """Read the run to undo, and which runs of the roll-out are left to undo then."""
+    schema = journal.schema
     if isinstance(run, str):
-        run = runs_of_rollout(connection, journal, run)[0].id
+        run, *left = runs_of_rollout(connection, journal, run)
+        return detail(connection, schema, run), left
     if run is not None:
-        return detail(connection, journal, run)
-    last = last_that_changed(connection, journal)
+        return detail(connection, schema, run), ()
+    last = last_own_run(connection, journal)
     if last is None:
-        raise PlanRefused(f"schema {journal} records no run that changed something")
+        raise PlanRefused(f"schema {schema} records no run that changed something")
     if last.rollback_of is not None and last.status != "done":
         raise PlanRefused(
             f"run {last.id}, a rollback of run {last.rollback_of}, did not end: "
             f"`rollback {last.rollback_of}` goes on with it, "
             f"`rollback {last.id}` takes back what it did"
         )
-    return detail(connection, journal, last.id)
+    return detail(connection, schema, last.id), ()
 
 
 def read_history(target: str, journal: Place, limit: int, session: Session = None) -> list[Run]:
@@ -252,10 +275,10 @@ def read_history(target: str, journal: Place, limit: int, session: Session = Non
 
 
 def read_last_rollout(target: str, journal: Place, session: Session = None) -> Run | None:
-    """Return the last run of any roll-out that changed something and was not undone."""
+    """Return the target's last run of any roll-out that changed something and was not undone."""
     with connect_to_read(target, session) as connection:
         assert_trusted(connection, journal)
-        return last_of_rollout(connection, journal.schema)
+        return last_of_rollout(connection, journal)
 
 
 def read_run(target: str, journal: Place, run: int, session: Session = None) -> Detail:

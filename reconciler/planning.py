@@ -61,7 +61,8 @@ class Job:
     objects. With `lint`, the plan has the findings on what it changes. `role` is the role that will
     apply the plan, "" for that of the target. With `permitting`, the plan says what lets its
     hazards through. With `shapes`, databases in the same state are planned once. `rollout` is the
-    roll-out that the run belongs to.
+    roll-out that the run belongs to. `left_of_rollout` are the runs of a roll-out that are left to
+    undo after `rollback_of`.
     """
 
     target: str
@@ -81,6 +82,7 @@ class Job:
     permitting: Permitting | None = None
     shapes: Shapes | None = None
     rollout: str = ""
+    left_of_rollout: Sequence[int] = ()
 
     @property
     def circumstances(self) -> tuple[object, ...]:

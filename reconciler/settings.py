@@ -31,6 +31,7 @@ from reconciler.inventory.group import Fault, Group, faults
 from reconciler.inventory.inventory import Inventory, assembled
 from reconciler.inventory.sources import Sources
 from reconciler.inventory.target import NAME, Target, TimeoutSettings, Value, Variables
+from reconciler.journal.whose import Whose
 from reconciler.lint.settings import LintSettings
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.project_files import SETTINGS_FILE, STATE_FOLDER
@@ -124,13 +125,19 @@ class Settings(TimeoutSettings):
 class ResolvedTarget:
     """The URL of a database, the waits there, the journal's schema (None: no journal), variables.
 
-    `variables` are those that a declaration may use.
+    `variables` are those that a declaration may use. `name` is that of reconcile.yml, or "".
     """
 
     url: str
     lock_policy: LockPolicy
     journal: str | None = JOURNAL
     variables: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    name: str = ""
+
+    @property
+    def whose(self) -> Whose:
+        """The target as journals record it."""
+        return Whose(self.name, self.variables)
 
 
 def read(file: Path = FILE) -> Settings:
@@ -222,8 +229,9 @@ def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
     else:
         url = _checked_url(choice, settings)
     sources = (settings,) if target is None else (settings, target)
-    variables = settings.variables_of(choice if target is not None else "")
-    return ResolvedTarget(url, _lock_policy(*sources), _journal(*sources), variables)
+    name = choice if target is not None else ""
+    variables = settings.variables_of(name)
+    return ResolvedTarget(url, _lock_policy(*sources), _journal(*sources), variables, name)
 
 
 def _from_file(url: str, title: str) -> str:

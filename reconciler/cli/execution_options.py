@@ -17,6 +17,7 @@ from reconciler.cli.options import collected, set_option, with_session
 from reconciler.cli.permitting import PermissionOptions
 from reconciler.errors import SettingsError
 from reconciler.journal.ownership import Place
+from reconciler.model.reserved_names import JOURNAL
 from reconciler.server.locks import LockPolicy
 from reconciler.settings import ResolvedTarget
 
@@ -48,8 +49,15 @@ class ExecutionOptions:
         return replace(target, lock_policy=self._lock_policy(target.lock_policy), journal=journal)
 
     def place(self, target: ResolvedTarget) -> Place | None:
-        """Return the place of the journal, None for no journal."""
-        return Place(target.journal, self.journal_owner or "") if target.journal else None
+        """Return the place of the target's journal, None for no journal."""
+        return self._place(target.journal, target) if target.journal else None
+
+    def place_to_read(self, configured: ResolvedTarget) -> Place:
+        """Return the place of the journal of earlier runs, also if the next is not recorded."""
+        return self._place(self.journal or configured.journal or JOURNAL, configured)
+
+    def _place(self, schema: str, target: ResolvedTarget) -> Place:
+        return Place(schema, self.journal_owner or "", target.whose)
 
     def _lock_policy(self, policy: LockPolicy) -> LockPolicy:
         seconds = {

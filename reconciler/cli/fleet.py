@@ -16,13 +16,11 @@ from reconciler.cli.output import print_error, print_report, rollout_confirmed, 
 from reconciler.cli.signals import stopping
 from reconciler.cli.target_work import Order, Work, work_on
 from reconciler.cli.targets import NamedTarget
-from reconciler.errors import NothingToUndo, ReconcileError, SettingsError
+from reconciler.errors import DoubtfulRun, NothingToUndo, ReconcileError, SettingsError
 from reconciler.fleet.batches import RolloutSettings
 from reconciler.fleet.executor import Executor
 from reconciler.fleet.threads import run_over
 from reconciler.journal.history import Run
-from reconciler.journal.ownership import Place
-from reconciler.model.reserved_names import JOURNAL
 from reconciler.report import text
 from reconciler.report.formats import FORMATS, Subject
 from reconciler.report.rollout_progress import View
@@ -124,7 +122,7 @@ def last_rollout(several: Several, execution: ExecutionOptions) -> str:
     """Return the name of the last roll-out that any of the targets records, and did not undo.
 
     Targets that give no answer are passed over. Raises SettingsError, or PlanRefused if there is
-    none.
+    none, or if a run may be another target's.
     """
     if several.fleet.executor:
         raise SettingsError("--executor goes with --rollout NAME: workers alone read the journals")
@@ -132,12 +130,16 @@ def last_rollout(several: Several, execution: ExecutionOptions) -> str:
     file = settings.read()
 
     def read(named: NamedTarget) -> Run | None:
-        target = execution.override(ReadingOptions(named.flag).resolve(file))
-        place = execution.place(target) or Place(JOURNAL, execution.journal_owner or "")
+        configured = ReadingOptions(named.flag).resolve(file)
+        target, place = execution.override(configured), execution.place_to_read(configured)
         return pipeline.read_last_rollout(target.url, place, target.lock_policy.session)
 
-    outcomes = run_over(several.named(file), read, several.targets.forks)
-    runs = [outcome.result for outcome in outcomes if outcome.result is not None]
+    named = several.named(file)
+    outcomes = {o.target: o for o in run_over(named, read, several.targets.forks)}
+    for target in named:
+        if isinstance(error := outcomes[target].error, DoubtfulRun):
+            raise error
+    runs = [outcome.result for outcome in outcomes.values() if outcome.result is not None]
     if not runs:
         raise NothingToUndo("no journal of these targets records a roll-out that is to be undone")
     return max(runs, key=lambda run: run.started_at).rollout or ""

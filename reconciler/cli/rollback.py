@@ -22,8 +22,6 @@ from reconciler.cli.permitting import read_allowed
 from reconciler.cli.running import run_plan, show_plan
 from reconciler.cli.target_work import Work
 from reconciler.errors import SettingsError
-from reconciler.journal.ownership import Place
-from reconciler.model.reserved_names import JOURNAL
 from reconciler.plan.saved import signed
 
 
@@ -63,7 +61,7 @@ def rollback(
     permitting = Permitting(read_allowed(execution.allow), execution.place(resolved))
     changes, job = pipeline.plan_rollback(
         resolved.url,
-        Place(resolved.journal or configured.journal or JOURNAL, execution.journal_owner or ""),
+        execution.place_to_read(configured),
         run,
         scratch or file.scratch,
         resolved.lock_policy.session,

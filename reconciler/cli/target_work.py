@@ -31,8 +31,6 @@ from reconciler.errors import (
     PlanRefused,
     ReconcileError,
 )
-from reconciler.journal.ownership import Place
-from reconciler.model.reserved_names import JOURNAL
 from reconciler.plan.plan import Plan
 from reconciler.planning import Job
 from reconciler.recall.observed import observe, plan_alone
@@ -122,10 +120,9 @@ class Site:
         target = execution.override(configured)
         permitting = Permitting(self.allowed, execution.place(target))
         if self.declared is None:
-            journal = target.journal or configured.journal or JOURNAL
             plan, job = pipeline.plan_rollback(
                 target.url,
-                Place(journal, execution.journal_owner or ""),
+                execution.place_to_read(configured),
                 work.undo,
                 self.scratch,
                 target.lock_policy.session,

@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.journal.journal import in_schema
+from reconciler.journal.whose import Whose
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import APPLIER_LOCK
+from reconciler.model.variables import Value
 from reconciler.plan.plan import Plan
 from reconciler.server.connection import Connection, Row, rows
 from reconciler.server.elevation import INSUFFICIENT_PRIVILEGE
@@ -48,7 +50,6 @@ ONE_RUN = RUNS + " WHERE r.id = %s"
 CHANGED = """(
     EXISTS (SELECT FROM {schema}.step AS s WHERE s.run_id = r.id AND s.status = 'done')
     OR r.status IN ('running', 'interrupted'))"""
-LAST_THAT_CHANGED = f"{RUNS} WHERE {CHANGED} ORDER BY r.id DESC LIMIT 1"
 PLAN = "SELECT plan FROM {schema}.run WHERE id = %s"
 STEPS = """
     SELECT step_id, status, finished_at, seconds, attempts, error
@@ -99,7 +100,8 @@ class Run(BaseModel):
     """A run in short.
 
     `changes` counts the changed objects of the plan by action, `steps` the plan's steps, and `done`
-    the steps that succeeded.
+    the steps that succeeded. `target` is the name of the target in reconcile.yml, and `variables`
+    are those that the YAML files list; None in a run of an earlier version.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -116,10 +118,17 @@ class Run(BaseModel):
     digest: str | None = None
     rollback_of: int | None = None
     rollout: str | None = None
+    target: str | None = None
+    variables: dict[str, Value] | None = None
     changes: dict[str, int] = {}
     steps: int = 0
     done: int = 0
     seconds: float | None = None
+
+    @property
+    def whose(self) -> Whose | None:
+        """The target of the run; None if it was not recorded."""
+        return None if self.variables is None else Whose(self.target or "", self.variables)
 
 
 class StepRecord(BaseModel):
@@ -192,38 +201,40 @@ def runs(connection: Connection, schema: str, limit: int) -> list[Run]:
 
 def read_runs(connection: Connection, schema: str, query: str, *values: object) -> list[Run]:
     """Read the runs of a query that begins with RUNS; without a journal, none."""
-    return [_run(row) for row in _query(connection, schema, query, *values)]
+    return [_run(row) for row in query_journal(connection, schema, query, *values)]
 
 
 def detail(connection: Connection, schema: str, run: int) -> Detail:
     """Read every record of a run; raises PlanRefused if the journal has no such run."""
-    found = _query(connection, schema, ONE_RUN, run)
+    found = query_journal(connection, schema, ONE_RUN, run)
     if not found:
         raise PlanRefused(f"schema {schema} records no run {run}; `reconcile history` lists them")
     summary = _run(found[0])
     try:
-        plan = Plan.model_validate(_query(connection, schema, PLAN, run)[0]["plan"])
+        plan = Plan.model_validate(query_journal(connection, schema, PLAN, run)[0]["plan"])
     except ValidationError:
         raise PlanRefused(
             f"run {run} was recorded by version {summary.version},"
             " whose plans this version cannot read"
         ) from None
-    steps = [StepRecord.model_validate(row) for row in _query(connection, schema, STEPS, run)]
+    steps = [
+        StepRecord.model_validate(row) for row in query_journal(connection, schema, STEPS, run)
+    ]
     return Detail(summary, plan, steps, _touched(connection, schema, run))
 
 
 def _touched(connection: Connection, schema: str, run: int) -> list[Touched]:
-    return _as_touched(_query(connection, schema, TOUCHED, run, table="touched"))
+    return _as_touched(query_journal(connection, schema, TOUCHED, run, table="touched"))
 
 
 def last_left(connection: Connection, schema: str, run: int) -> list[Touched]:
     """Read the objects that a run touched, each as the last run left it that touched it."""
-    return _as_touched(_query(connection, schema, LEFT, run, run, table="touched"))
+    return _as_touched(query_journal(connection, schema, LEFT, run, run, table="touched"))
 
 
 def baselines(connection: Connection, schema: str, run: int) -> dict[str, Row]:
     """Map moments, "before" and "after", to rows with `taken_at` and `counters`."""
-    found = _query(connection, schema, BASELINES, run, table="baseline")
+    found = query_journal(connection, schema, BASELINES, run, table="baseline")
     return {row["moment"]: row for row in found}
 
 
@@ -235,18 +246,12 @@ def _as_touched(found: Sequence[Row]) -> list[Touched]:
     ]
 
 
-def last_that_changed(connection: Connection, schema: str) -> Run | None:
-    """Read the last run that changed an object or, being interrupted, may have changed one."""
-    found = _query(connection, schema, LAST_THAT_CHANGED)
-    return _run(found[0]) if found else None
-
-
 def later(connection: Connection, schema: str, run: int) -> list[Later]:
     """Read the runs after a run, except runs undone by a later rollback.
 
     A finished rollback of a later run is left out together with the run that it undid.
     """
-    found = [_later(row) for row in _query(connection, schema, LATER, run, table="touched")]
+    found = [_later(row) for row in query_journal(connection, schema, LATER, run, table="touched")]
     undone: set[int] = set()
     for each in reversed(found):
         if each.done and each.run not in undone and (each.rollback_of or 0) > run:
@@ -270,7 +275,7 @@ def recorded(connection: Connection, schema: str, refs: Iterable[Ref]) -> frozen
     if not by_name:
         return frozenset()
     try:
-        found = _query(connection, schema, KNOWN, [*by_name], table="touched")
+        found = query_journal(connection, schema, KNOWN, [*by_name], table="touched")
     except StatementFailed:  # the role may not read the journal
         return frozenset()
     return frozenset(by_name[row["identity"]] for row in found)
@@ -285,17 +290,17 @@ def last_applied(
     connection: Connection, schema: str, identities: Iterable[str]
 ) -> dict[str, LastApplied]:
     """Map objects, as kind and identity, to what the last run that touched each has left."""
-    found = _query(connection, schema, LAST_APPLIED, [*identities], table="touched")
+    found = query_journal(connection, schema, LAST_APPLIED, [*identities], table="touched")
     return {row.pop("identity"): LastApplied(**row) for row in found}
 
 
 def last_done(connection: Connection, schema: str) -> datetime | None:
     """Return the time at which the last run that was done ended."""
-    found = _query(connection, schema, LAST_DONE)
+    found = query_journal(connection, schema, LAST_DONE)
     return found[0]["at"] if found else None
 
 
-def _query(
+def query_journal(
     connection: Connection, schema: str, query: str, *values: object, table: str = "run"
 ) -> list[Row]:
     """Run a query on the journal; without the table, return no rows."""

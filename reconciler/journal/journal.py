@@ -49,9 +49,10 @@ OCCUPIED = """
 INTERRUPT_RUNS = "UPDATE {} SET status = 'interrupted' WHERE status = 'running'"
 INSERT_RUN = """
     INSERT INTO {schema}.run
-        (client_user, client_host, version, git_commit, plan, digest, rollback_of, rollout)
+        (client_user, client_host, version, git_commit, plan, digest, rollback_of, rollout,
+         target, variables)
     VALUES (%(user)s, %(host)s, %(version)s, %(commit)s, %(plan)s, %(digest)s, %(rollback_of)s,
-            nullif(%(rollout)s, ''))
+            nullif(%(rollout)s, ''), nullif(%(target)s, ''), %(variables)s)
     RETURNING id"""
 INSERT_TOUCHED = """
     INSERT INTO {schema}.touched (run_id, place, identity, ref, before)
@@ -189,7 +190,7 @@ def begin(
             rows(connection, SET_TIMEOUTS)
             _create_tables(connection, schema)
             lock_and_check(connection, place)
-            run = _insert_run(connection, schema, plan, rollout)
+            run = _insert_run(connection, place, plan, rollout)
             _insert_touched(connection, schema, run, before)
             if used:
                 values: dict[str, object] = {"run": run, "used": Jsonb([*used])}
@@ -237,12 +238,12 @@ def _create_tables(connection: Connection, schema: str) -> None:
             revoke_default_privileges(connection, schema, table)
 
 
-def _insert_run(connection: Connection, schema: str, plan: Model, rollout: str) -> int:
+def _insert_run(connection: Connection, place: Place, plan: Model, rollout: str) -> int:
     """Insert the run and return the number.
 
     Only one applier runs at a time: an earlier run without an end is one whose client died.
     """
-    run_sql(connection, text(compose(INTERRUPT_RUNS, name(schema, "run"))))
+    run_sql(connection, text(compose(INTERRUPT_RUNS, name(place.schema, "run"))))
     values: dict[str, object] = {
         "user": _user(),
         "host": socket.gethostname(),
@@ -252,8 +253,10 @@ def _insert_run(connection: Connection, schema: str, plan: Model, rollout: str) 
         "digest": plan.get("digest"),
         "rollback_of": plan.get("rollback_of"),
         "rollout": rollout,
+        "target": place.whose.name if place.whose else "",
+        "variables": Jsonb(dict(place.whose.variables)) if place.whose else None,
     }
-    return rows(connection, in_schema(INSERT_RUN, schema), values)[0]["id"]
+    return rows(connection, in_schema(INSERT_RUN, place.schema), values)[0]["id"]
 
 
 def _insert_touched(

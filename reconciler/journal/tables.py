@@ -68,6 +68,8 @@ TABLES: Mapping[str, Table] = {
             "digest": Column("text"),
             "rollback_of": Column("bigint"),
             "rollout": Column("text"),
+            "target": Column("text"),
+            "variables": Column("jsonb"),
         },
         checks=(RUN_STATUS,),
     ),

@@ -17,9 +17,9 @@ from reconciler.journal.history import (
     baselines,
     detail,
     last_left,
-    last_that_changed,
     later,
 )
+from reconciler.journal.own_runs import last_own_run
 from reconciler.journal.ownership import Place, assert_trusted
 from reconciler.monitor.compare import figures, findings
 from reconciler.monitor.observed import Observed
@@ -85,7 +85,7 @@ def _run(connection: Connection, watch: Watch) -> Run:
     schema = watch.journal.schema
     if watch.run is not None:
         return detail(connection, schema, watch.run).run
-    run = last_that_changed(connection, schema)
+    run = last_own_run(connection, watch.journal)
     if run is None:
         raise PlanRefused(
             f"schema {schema} records no run that changed something: --journal names another schema"

@@ -41,7 +41,7 @@ from reconciler.rollout.result import RolloutReport
 from reconciler.server.embedded import EmbeddedServer
 
 PAST_TENSE = {"create": "created", "alter": "altered", "drop": "dropped"}
-HISTORY_HEAD = ("run", "when", "who", "status", "what", "took")
+HISTORY_HEAD = ("run", "when", "who", "target", "status", "what", "took")
 
 
 def plan(plan: Plan) -> Document:
@@ -220,7 +220,13 @@ def history(runs: Sequence[Run]) -> Document:
     """Render a table of runs, the latest first."""
     if not runs:
         return document(["no runs are recorded"])
-    return _joined(_table([HISTORY_HEAD, *(_history_row(run) for run in runs)]))
+    return _joined(_table(_without_empty([HISTORY_HEAD, *map(_history_row, runs)])))
+
+
+def _without_empty(table: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
+    """Yield the rows of a table without the columns that have nothing but a head."""
+    kept = [place for place, cells in enumerate(zip(*table[1:], strict=True)) if any(cells)]
+    return ([row[place] for place in kept] for row in table)
 
 
 def _table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -237,6 +243,7 @@ def _history_row(run: Run) -> tuple[str, ...]:
         str(run.id),
         _local_time(run.started_at),
         _user(run),
+        run.whose.label if run.whose else "",
         run.status,
         _achieved(run),
         _duration(run.seconds),
@@ -277,6 +284,8 @@ def _run_lines(detail: Detail) -> Iterator[str]:
     commit = f", commit {run.git_commit}" if run.git_commit else ""
     yield f"  by {_user(run)}, reconcile {run.version}{commit}"
     yield f"  plan {run.digest or plan.digest}"
+    if run.whose and run.whose.label:
+        yield f"  for {run.whose}"
     yield ""
     for change in plan.changes:
         yield from _change_lines(change)
