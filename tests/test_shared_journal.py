@@ -193,3 +193,16 @@ def test_variables_and_names_decide(
     made: Whose | None, target: Whose | None, expected: bool | None
 ) -> None:
     assert is_of(made, target) is expected
+
+
+def test_targets_of_one_database_are_applied_one_after_the_other(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONCILE_SHOP_URL", database.url)
+    names = [f"t{number}" for number in range(6)]
+    settings(folder, {name: name for name in names})
+    declare(folder, BEFORE)
+    done = run("apply", "--all", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "ok=0 changed=6 failed=0 unreachable=0 busy=0 skipped=0" in done.stdout
+    assert " busy " not in done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event
@@ -18,8 +18,8 @@ from reconciler.cli.target_work import Order, Work, work_on
 from reconciler.cli.targets import NamedTarget
 from reconciler.errors import DoubtfulRun, NothingToUndo, ReconcileError, SettingsError
 from reconciler.fleet.batches import RolloutSettings
-from reconciler.fleet.executor import Executor
-from reconciler.fleet.threads import run_over
+from reconciler.fleet.executor import Executor, run_by_place
+from reconciler.fleet.threads import Outcome, run_over
 from reconciler.journal.history import Run
 from reconciler.report import text
 from reconciler.report.formats import FORMATS, Subject
@@ -51,7 +51,7 @@ class Fleet:
         else:
             work = for_workers(order.work, named)
             function = partial(work_in_worker, replace(order, work=work))
-        for outcome in self.executor.run(function, named, stop or Event()):
+        for outcome in self._outcomes(order, function, named, stop or Event()):
             name = outcome.target.name
             result = outcome.result or not_begun(name, "stopped")
             if outcome.error is not None:
@@ -61,6 +61,22 @@ class Fleet:
             if result.status != "skipped":
                 self.view.ended(result)
             yield result
+
+    def _outcomes(
+        self,
+        order: Order,
+        function: Callable[[NamedTarget], TargetResult],
+        named: Sequence[NamedTarget],
+        stop: Event,
+    ) -> Iterator[Outcome[NamedTarget, TargetResult]]:
+        """Carry out an order; only one target of a database is changed at a time."""
+        if order.attempt is None:
+            return self.executor.run(function, named, stop)
+        return run_by_place(self.executor, function, named, stop, self._database)
+
+    def _database(self, target: NamedTarget) -> str:
+        """Return the database of a target that was looked at, or the name if it is not known."""
+        return self.results[target.name].database or target.name
 
     def look(self, title: str) -> None:
         """Look at all targets; nothing is changed."""

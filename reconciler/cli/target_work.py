@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from secrets import token_hex
 from threading import Lock
@@ -38,6 +39,7 @@ from reconciler.report.rollout_progress import TargetWatcher, View
 from reconciler.rollout.groups import key_of
 from reconciler.rollout.result import DIFFERENT, DONE, ERROR, Command, TargetResult
 from reconciler.rollout.roll import Attempt
+from reconciler.server.address import database_of
 from reconciler.settings import ResolvedTarget
 from reconciler.shapes import Shapes
 
@@ -266,7 +268,15 @@ def work_on(order: Order, named: NamedTarget, view: View | None = None) -> Targe
     if view is not None:
         view.started(named.name)
     result = _guarded(named.name, lambda: _carried_out(order, named, view))
-    return replace(result, at=at, seconds=time.monotonic() - start)
+    database = _database_of(order.work, named)
+    return replace(result, database=database, at=at, seconds=time.monotonic() - start)
+
+
+def _database_of(work: Work, named: NamedTarget) -> str:
+    """Return which database the target is; "" if that cannot be told."""
+    with suppress(ReconcileError, OSError):
+        return database_of(ReadingOptions(named.flag).resolve(_site_of(work).file).url)
+    return ""
 
 
 def _carried_out(order: Order, named: NamedTarget, view: View | None) -> TargetResult:

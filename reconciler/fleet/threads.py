@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -32,8 +33,11 @@ def run_over(
     function: Callable[[Target], Result],
     forks: int,
     stop: Event | None = None,
+    place: Callable[[Target], Hashable] = id,
 ) -> Iterator[Outcome[Target, Result]]:
     """Yield the outcome of each target at the end, with at most `forks` at work.
+
+    Targets with the same `place` are worked on one after the other, beside those of other places.
 
     An error of one target stops no other; any exception but ReconcileError and OSError is a fault
     of the program, and raised here. Once `stop` is set, no further target is begun. One target
@@ -44,27 +48,43 @@ def run_over(
     if len(targets) == 1 or forks == 1:
         yield from (_outcome(target, function, ended) for target in targets)
         return
-    waiting: SimpleQueue[Target] = SimpleQueue()
-    for target in targets:
-        waiting.put(target)
+    waiting: SimpleQueue[Sequence[Target]] = SimpleQueue()
+    places = by_place(targets, place)
+    for of_place in places:
+        waiting.put(of_place)
     done: SimpleQueue[Outcome[Target, Result] | BaseException] = SimpleQueue()
 
     def work() -> None:
         try:
-            while True:
-                done.put(_outcome(waiting.get_nowait(), function, ended))
-        except Empty:
-            return
+            for target in _taken(waiting):
+                done.put(_outcome(target, function, ended))
         except BaseException as error:
             done.put(error)
 
-    for _ in range(min(forks, len(targets))):
+    for _ in range(min(forks, len(places))):
         Thread(target=work, daemon=True).start()
     for _ in targets:
         outcome = done.get()
         if isinstance(outcome, BaseException):
             raise outcome
         yield outcome
+
+
+def by_place(
+    targets: Sequence[Target], place: Callable[[Target], Hashable]
+) -> Sequence[Sequence[Target]]:
+    """Return the targets of each place, both in order."""
+    found: dict[Hashable, list[Target]] = {}
+    for target in targets:
+        found.setdefault(place(target), []).append(target)
+    return [*found.values()]
+
+
+def _taken(waiting: SimpleQueue[Sequence[Target]]) -> Iterator[Target]:
+    """Take one place after the other, and yield its targets, until no place waits."""
+    with suppress(Empty):
+        while True:
+            yield from waiting.get_nowait()
 
 
 def _outcome(

@@ -35,6 +35,7 @@ class TargetResult:
     run      the number of the run in the journal of the target
     message  why the status is what it is; notes tell more
     plan     the plan, of `plan` and of what is to be confirmed
+    database the server and the database, of which one target at a time is changed
     retry    whether another attempt, at the end, may have another result
     at       when the work on the target began, in seconds since 1970; `seconds` how long it took
     """
@@ -50,6 +51,7 @@ class TargetResult:
     message: str = ""
     notes: Sequence[str] = ()
     plan: Plan | None = None
+    database: str = ""
     retry: bool = False
     at: float = 0.0
     seconds: float = 0.0
