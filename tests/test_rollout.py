@@ -356,7 +356,7 @@ def test_other_sizes_are_refused(given: list[object]) -> None:
 
 
 def rolled(
-    outcomes: dict[str, list[str]], pause: int = 0, **given: Any
+    outcomes: dict[str, list[str]], pause: int = 0, unseen: str = "", **given: Any
 ) -> tuple[list[tuple[str, str, str]], RollOut]:
     """Roll out to targets with these outcomes; return the attempts and what became of each."""
     log: list[tuple[str, str, str]] = []
@@ -367,10 +367,15 @@ def rolled(
                 yield TargetResult(name, "skipped")
                 continue
             status: Any = outcomes[name].pop(0)
-            log.append((name, attempt, status))
+            words = [
+                w for w, is_so in (("canary", attempt.canary), ("again", attempt.again)) if is_so
+            ]
+            log.append((name, " ".join(words) or "batch", status))
             yield TargetResult(name, status, retry=status in ("busy", "unreachable"))
 
-    roll = RollOut(RolloutSettings.model_validate(given), [*outcomes], [], work, pause)
+    waiting = [name for name in outcomes if name not in unseen]
+    deferred = [TargetResult(name, "unreachable", retry=True) for name in unseen]
+    roll = RollOut(RolloutSettings.model_validate(given), waiting, deferred, work, pause)
     for _ in roll.results():
         pass
     return log, roll
@@ -382,7 +387,7 @@ def test_a_canary_that_cannot_be_reached_is_no_canary() -> None:
         ("a", "canary", "busy"),
         ("b", "canary", "changed"),
         ("c", "batch", "changed"),
-        ("a", "again", "changed"),
+        ("a", "canary again", "changed"),
     ]
 
 
@@ -393,6 +398,33 @@ def test_more_failures_than_allowed_end_a_batch() -> None:
     assert roll.ended.startswith("c, in a batch of 5, is failed")
     log, roll = rolled({n: ["failed" if n == "b" else "ok"] for n in "abcdef"}, serial=[1, 5])
     assert [name for name, *_ in log] == ["a", "b"]
+
+
+def test_what_is_tried_at_the_end_goes_in_batches() -> None:
+    """Five targets could not be looked at, and the rows of each refuse the change."""
+    outcomes = {"a": ["changed"], **{n: ["failed"] for n in "bcdef"}}
+    log, roll = rolled(outcomes, unseen="bcdef")
+    assert log == [("a", "canary", "changed"), ("b", "canary again", "failed")]
+    assert roll.ended.startswith("b, the canary, is failed")
+    outcomes = {"a": ["busy", "busy"], **{n: ["changed"] for n in "bcdef"}, "c": ["failed"]}
+    log, roll = rolled(outcomes, unseen="bcdef", serial=[1, 3], max_fail_percentage=40)
+    assert log == [
+        ("a", "canary", "busy"),
+        ("b", "canary again", "changed"),
+        ("c", "again", "failed"),
+        ("d", "again", "changed"),
+        ("e", "again", "changed"),
+        ("f", "again", "changed"),
+        ("a", "again", "busy"),
+    ]
+    assert not roll.ended
+
+
+def test_a_pause_keeps_what_is_tried_at_the_end() -> None:
+    outcomes = {"a": ["changed"], "b": ["changed"], "c": ["changed"]}
+    log, roll = rolled(outcomes, pause=2, unseen="bc", serial=[1])
+    assert [name for name, *_ in log] == ["a", "b"]
+    assert roll.ended.startswith("paused after 2 batches")
 
 
 def test_any_error_ends_it_if_asked() -> None:

@@ -180,7 +180,8 @@ class Site:
 
     def run(self, named: NamedTarget, order: Order, view: View | None) -> TargetResult:
         """Run the plan, and the checks after it; on a canary all declared checks."""
-        known = None if order.attempt == "again" else self.plans.pop(named.name, None)
+        attempt = order.attempt or Attempt()
+        known = None if attempt.again else self.plans.pop(named.name, None)
         prepared = known or self.prepare(named)
         plan, job, target = prepared.plan, prepared.job, prepared.target
         if plan.steps and order.confirmed is not None and key_of(plan) not in order.confirmed:
@@ -188,7 +189,7 @@ class Site:
         terms = self.work.checks.terms(job.declaration)
         checks = AttachedChecks.of(plan.checks if plan.steps else (), target.url, terms)
         declared: Mapping[str, Check] = {}
-        if order.attempt == "canary":
+        if attempt.canary:
             declared = job.declaration.checks
         if declared:  # before anything is changed
             terms = replace(terms, url=url_for_checks(target.url, terms.url, declared.values()))
