@@ -218,6 +218,7 @@ def plan_rollback(
         scope = Scope(back.declaration.schemas)
         declaration = replace(back.declaration, variables=_variables(of.run, journal))
         notes = [*_notes_of_run(of.run, journal), *back.notes]
+        notes += [f"then run {number} of roll-out {run} is left to undo" for number in left]
         job = Job(target, declaration, scope, scratch, notes, of.run.id, session or {})
         job = replace(job, shapes=shapes, left_of_rollout=left)
         return plan_of(replace(job, permitting=permitting), live, connection), job

@@ -224,6 +224,41 @@ def test_rollback_undoes_exactly_the_last_roll_out(
     assert "no journal of these targets records a roll-out" in nothing.stderr
 
 
+def test_a_roll_out_that_went_on_is_undone_run_by_run(
+    databases: dict[str, Database], folder: Path
+) -> None:
+    assert run("apply", "--all", "--yes", "--rollout", "long").exit_code == 0
+    declare(folder, DECLARED.replace("b: text", "b: text, c: int"))
+    assert run("apply", "-t", "one", "-t", "two", "--yes", "--rollout", "long").exit_code == 0
+    options = ("rollback", "--all", "--rollout", "long", "--yes", "--allow", "all", "-q")
+    first = run(*options)
+    assert first.exit_code == 2, first.output
+    assert set(statuses(first).values()) == {"changed"}
+    assert [columns(d) for d in databases.values()] == [["a", "b"], ["a", "b"], ["a"], ["a"]]
+    assert first.stdout.count("note: run 1 of this roll-out is left to undo") == 2
+    *_, advice, _ = first.stdout.splitlines()
+    assert advice == (
+        "roll-out long went on, and earlier runs of it are left on 2 targets; to undo them:"
+        " reconcile rollback --rollout long, with the same targets"
+    )
+    second = run(*options)
+    assert second.exit_code == 0, second.output
+    assert list(statuses(second).values()) == ["changed", "changed", "ok", "ok"]
+    assert "left" not in second.stdout
+    assert [columns(d) for d in databases.values()] == [["a"]] * 4
+    assert run(*options).exit_code == 0
+
+
+def test_a_roll_out_that_no_journal_knows_is_an_error(databases: dict[str, Database]) -> None:
+    assert run("apply", "-t", "one", "--yes", "--rollout", "small").exit_code == 0
+    unknown = run("rollback", "--all", "--rollout", "smal", "--yes")
+    assert unknown.exit_code == 1
+    assert "no journal of these targets records roll-out smal" in unknown.stderr
+    known = run("rollback", "--all", "--rollout", "small", "--yes", "--allow", "all")
+    assert known.exit_code == 0, known.output
+    assert list(statuses(known).values()) == ["changed", "ok", "ok", "ok"]
+
+
 def test_hazards_are_each_targets_own(databases: dict[str, Database], folder: Path) -> None:
     databases["two"].run("ALTER TABLE t ADD old int")
     declare(folder, DECLARED.replace("b: text", "b: text, old: {state: absent}"))
@@ -319,8 +354,10 @@ def test_shards_divide_the_targets(databases: dict[str, Database], command: str)
 
 
 def test_a_shard_without_targets_is_no_error(databases: dict[str, Database]) -> None:
-    sparse = [run(c, "--all", "--shard", "999/1000") for c in ("plan", "drift", "apply")]
-    assert [(d.exit_code, d.stderr.count("error")) for d in sparse] == [(0, 0)] * 3
+    commands = ("plan", "drift", "apply", "verify", "rollback", "rollback --rollout other")
+    sparse = [run(*c.split(), "--all", "--shard", "999/1000") for c in commands]
+    assert [(d.exit_code, d.stderr.count("error")) for d in sparse] == [(0, 0)] * len(commands)
+    assert all("0 targets" in d.stdout for d in sparse)
 
 
 # -- without a database -----------------------------------------------------------------------

@@ -16,7 +16,13 @@ from reconciler.cli.output import print_error, print_report, rollout_confirmed, 
 from reconciler.cli.signals import stopping
 from reconciler.cli.target_work import Order, Work, work_on
 from reconciler.cli.targets import NamedTarget
-from reconciler.errors import DoubtfulRun, NothingToUndo, ReconcileError, SettingsError
+from reconciler.errors import (
+    DoubtfulRun,
+    NothingToUndo,
+    ReconcileError,
+    SettingsError,
+    UnknownRollout,
+)
 from reconciler.fleet.batches import RolloutSettings
 from reconciler.fleet.executor import Executor, run_by_place
 from reconciler.fleet.threads import Outcome, run_over
@@ -138,7 +144,7 @@ def last_rollout(several: Several, execution: ExecutionOptions) -> str:
     """Return the name of the last roll-out that any of the targets records, and did not undo.
 
     Targets that give no answer are passed over. Raises SettingsError, or PlanRefused if there is
-    none, or if a run may be another target's.
+    none, or if a run may be another target's. Of no targets, returns "".
     """
     if several.fleet.executor:
         raise SettingsError("--executor goes with --rollout NAME: workers alone read the journals")
@@ -151,6 +157,8 @@ def last_rollout(several: Several, execution: ExecutionOptions) -> str:
         return pipeline.read_last_rollout(target.url, place, target.lock_policy.session)
 
     named = several.named(file)
+    if not named:  # of an empty shard
+        return ""
     outcomes = {o.target: o for o in run_over(named, read, several.targets.forks)}
     for target in named:
         if isinstance(error := outcomes[target].error, DoubtfulRun):
@@ -167,6 +175,8 @@ def roll_out(work: Work, several: Several) -> RolloutReport:
     rolling = several.rolling.override(file.rollout)
     fleet = _looked_at(work, several, file, "planning")
     results = fleet.report().results
+    if results and all(r.unknown for r in results) and not several.targets.shard:
+        raise UnknownRollout(f"no journal of these targets records roll-out {work.undo}")
     changed = [r for r in results if r.status == "changed"]
     groups = groups_of(changed, every=execution.verbose)
     if not execution.quiet or execution.check or not execution.yes:
@@ -208,7 +218,7 @@ def _rolled(fleet: Fleet, roll: RollOut) -> RolloutReport:
         for result in roll.results():
             fleet.results[result.name] = result
     ended = roll.ended or ("stopped" if roll.stop.is_set() else "")
-    return fleet.report(ended, _advice(fleet) if ended else ())
+    return fleet.report(ended, [*(_advice(fleet) if ended else ()), *_left(fleet)])
 
 
 def _not_begun(fleet: Fleet, reason: str) -> RolloutReport:
@@ -224,6 +234,16 @@ def _question(work: Work, groups: Sequence[PlanGroup], rolling: RolloutSettings)
     serial = ", ".join(map(str, rolling.serial))
     doing = "undo" if work.undo else "run"
     return f"{doing} {plans} on {targets(number)}, in batches of {serial}"
+
+
+def _left(fleet: Fleet) -> Iterator[str]:
+    """Yield how to undo the runs of a roll-out that are left."""
+    if left := sum(bool(r.left) for r in fleet.results.values()):
+        name = fleet.work.undo
+        yield (
+            f"roll-out {name} went on, and earlier runs of it are left on {targets(left)}; to undo"
+            f" them: reconcile rollback --rollout {name}, with the same targets"
+        )
 
 
 def _advice(fleet: Fleet) -> Iterator[str]:

@@ -31,6 +31,7 @@ from reconciler.errors import (
     NothingToUndo,
     PlanRefused,
     ReconcileError,
+    UnknownRollout,
 )
 from reconciler.plan.plan import Plan
 from reconciler.planning import Job
@@ -207,7 +208,7 @@ class Site:
         if found.status == "failed":
             return found
         results = run_checks(target.url, declared, terms) if declared else checks.run("after")
-        return _with_checks(found, results)
+        return _with_left(_with_checks(found, results), job)
 
 
 def _of_outcome(name: str, outcome: Outcome) -> TargetResult:
@@ -232,6 +233,15 @@ def _of_outcome(name: str, outcome: Outcome) -> TargetResult:
         message=problems[0] if problems else "",
         notes=(*problems[1:], *outcome.notes),
     )
+
+
+def _with_left(found: TargetResult, job: Job) -> TargetResult:
+    """Add what is left to undo of a roll-out that went on: each run is undone by itself."""
+    if not (left := job.left_of_rollout):
+        return found
+    note = f"run {', '.join(map(str, left))} of this roll-out is left to undo"
+    exit_status = found.exit or DIFFERENT
+    return replace(found, exit=exit_status, left=len(left), notes=(note, *found.notes))
 
 
 def _with_checks(found: TargetResult, results: list[Result]) -> TargetResult:
@@ -291,7 +301,8 @@ def _guarded(name: str, carry_out: Callable[[], TargetResult]) -> TargetResult:
     try:
         return carry_out()
     except NothingToUndo as error:
-        return TargetResult(name, "ok", message=str(error))
+        is_unknown = isinstance(error, UnknownRollout)
+        return TargetResult(name, "ok", message=str(error), unknown=is_unknown)
     except (ConnectionFailed, OSError) as error:
         return TargetResult(name, "unreachable", exit=ERROR, message=str(error), retry=True)
     except Busy as error:

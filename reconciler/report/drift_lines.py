@@ -23,6 +23,8 @@ def report_lines(report: DriftReport) -> Iterator[str]:
         if target.status == "different":
             yield from target_lines(target)
             yield ""
+    if not report.targets:
+        yield "0 targets: nothing to compare"
     width = max((len(target.name) for target in report.targets), default=0)
     for target in report.targets:
         yield f"{target.name:{width}}  {target.status:9}  {verdict(target)}"

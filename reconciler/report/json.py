@@ -112,7 +112,8 @@ def rollout(report: RolloutReport) -> Document:
 
 def _target_result(result: TargetResult) -> dict[str, Any]:
     found = asdict(replace(result, plan=None))
-    del found["plan"], found["retry"], found["database"]
+    for own in ("plan", "retry", "unknown", "database"):
+        del found[own]
     return {**found, "notes": list(result.notes), "seconds": round(result.seconds, 3)}
 
 

@@ -33,6 +33,8 @@ class TargetResult:
     ok, changed, failed, skipped
              numbers of objects, as in the recap of `apply`
     run      the number of the run in the journal of the target
+    left     how many runs of a roll-out are left to undo
+    unknown  whether the journal does not know the roll-out to undo
     message  why the status is what it is; notes tell more
     plan     the plan, of `plan` and of what is to be confirmed
     database the server and the database, of which one target at a time is changed
@@ -51,6 +53,8 @@ class TargetResult:
     message: str = ""
     notes: Sequence[str] = ()
     plan: Plan | None = None
+    left: int = 0
+    unknown: bool = False
     database: str = ""
     retry: bool = False
     at: float = 0.0
