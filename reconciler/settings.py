@@ -139,6 +139,10 @@ class ResolvedTarget:
         """The target as journals record it."""
         return Whose(self.name, self.variables)
 
+    def with_variables(self, given: Mapping[str, Value]) -> ResolvedTarget:
+        """Return the target with these variables over its own."""
+        return replace(self, variables={**self.variables, **given})
+
 
 def read(file: Path = FILE) -> Settings:
     """Read the settings; an absent file is empty. Raises SettingsError."""

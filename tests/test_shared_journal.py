@@ -159,6 +159,19 @@ def test_targets_without_variables_share_their_runs(
         assert database.value(f"SELECT to_regclass('t{number}') IS NULL")
 
 
+def test_variables_of_a_run_are_given_as_they_were(tenants: Database) -> None:
+    tenants.run("ALTER TABLE t1.orders DROP total; ALTER TABLE t3.orders DROP total")
+    for tenant in ("t1", "t3"):
+        by_url = ("-t", tenants.url, "--yes", "--var", f"tenant={tenant}")
+        assert run("apply", *by_url).exit_code == 0
+    assert "run 8 was made for a target without a name with tenant=t3" in (
+        run("rollback", "-t", tenants.url, *YES).stderr
+    )
+    undone("-t", tenants.url, "--var", "tenant=t1")
+    assert with_total(tenants) == ["t2", "t3"]
+    assert "tenant=t3" in run("history", "-t", tenants.url).stdout
+
+
 def test_a_run_without_variables_belongs_to_no_other_tenant(
     tenants: Database, folder: Path
 ) -> None:
@@ -180,7 +193,8 @@ def test_a_run_without_variables_belongs_to_no_other_tenant(
         (Whose("a", {"x": 1}), Whose("b", {"x": 2}), False),
         (Whose("a", {"x": 1}), Whose("b"), False),
         (Whose("a", {"x": 1}), Whose(), None),
-        (Whose("", {"x": 1}), Whose("", {"x": 2}), None),
+        (Whose("", {"x": 1}), Whose("", {"x": 2}), False),
+        (Whose("", {"x": 1}), Whose(), None),
         (Whose("a"), Whose("", {"x": 1}), True),
         (Whose("a"), Whose("b", {"x": 1}), None),
         (Whose("a"), Whose("b"), True),

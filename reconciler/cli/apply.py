@@ -103,8 +103,7 @@ def _apply_saved(saved: SavedPlan, terms: Terms) -> int:
     """
     execution = saved.execution
     configured = settings.resolve_target(settings.read(), saved.declaration.target)
-    target = execution.override(configured)
-    target = replace(target, variables={**target.variables, **saved.declaration.values()})
+    target = execution.override(configured).with_variables(saved.declaration.values())
     allowed = read_allowed(execution.allow, saved.declaration.state)
     permitting = Permitting(allowed, execution.place(target))
     shown = saved.plan.model_copy(update={"target": redacted(target.url)})

@@ -11,7 +11,7 @@ from reconciler import pipeline, settings
 from reconciler.cli.cluster_work import for_workers, work_in_worker
 from reconciler.cli.execution_options import ExecutionOptions
 from reconciler.cli.fleet_options import Several
-from reconciler.cli.options import OutputOptions, ReadingOptions
+from reconciler.cli.options import DeclarationOptions, OutputOptions, ReadingOptions
 from reconciler.cli.output import print_error, print_report, rollout_confirmed, watch_targets
 from reconciler.cli.signals import stopping
 from reconciler.cli.target_work import Order, Work, work_on
@@ -140,7 +140,9 @@ def _looked_at(work: Work, several: Several, file: Settings, doing: str) -> Flee
     return fleet
 
 
-def last_rollout(several: Several, execution: ExecutionOptions) -> str:
+def last_rollout(
+    several: Several, execution: ExecutionOptions, declaration: DeclarationOptions
+) -> str:
     """Return the name of the last roll-out that any of the targets records, and did not undo.
 
     Targets that give no answer are passed over. Raises SettingsError, or PlanRefused if there is
@@ -153,6 +155,7 @@ def last_rollout(several: Several, execution: ExecutionOptions) -> str:
 
     def read(named: NamedTarget) -> Run | None:
         configured = ReadingOptions(named.flag).resolve(file)
+        configured = configured.with_variables(declaration.values())
         target, place = execution.override(configured), execution.place_to_read(configured)
         return pipeline.read_last_rollout(target.url, place, target.lock_policy.session)
 
@@ -175,8 +178,7 @@ def roll_out(work: Work, several: Several) -> RolloutReport:
     rolling = several.rolling.override(file.rollout)
     fleet = _looked_at(work, several, file, "planning")
     results = fleet.report().results
-    if results and all(r.unknown for r in results) and not several.targets.shard:
-        raise UnknownRollout(f"no journal of these targets records roll-out {work.undo}")
+    _assert_known(work, results, several)
     changed = [r for r in results if r.status == "changed"]
     groups = groups_of(changed, every=execution.verbose)
     if not execution.quiet or execution.check or not execution.yes:
@@ -193,6 +195,12 @@ def roll_out(work: Work, several: Several) -> RolloutReport:
 
     waiting = [r.name for r in changed]
     return _rolled(fleet, RollOut(rolling, waiting, deferred, attempt, several.rolling.pause_after))
+
+
+def _assert_known(work: Work, results: Sequence[TargetResult], several: Several) -> None:
+    """Raise UnknownRollout if no journal knows the roll-out; other shards may know it."""
+    if results and all(r.unknown for r in results) and not several.targets.shard:
+        raise UnknownRollout(f"no journal of these targets records roll-out {work.undo}")
 
 
 def _refusal(

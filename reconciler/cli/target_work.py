@@ -120,6 +120,7 @@ class Site:
         """Plan for a target; raises ReconcileError."""
         work, execution = self.work, self.work.execution
         configured = ReadingOptions(named.flag).resolve(self.file)
+        configured = configured.with_variables(work.declaration.values())
         target = execution.override(configured)
         permitting = Permitting(self.allowed, execution.place(target))
         if self.declared is None:

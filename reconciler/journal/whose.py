@@ -48,7 +48,7 @@ def is_of(run: Whose | None, target: Whose | None) -> bool | None:
     if run is None:
         return None if target.variables else True
     are_named = bool(run.name and target.name)
-    is_same_name = run.name == target.name
+    is_same_name = are_named and run.name == target.name
     if different := different_variables(run, target):
         is_contradiction = any(name in target.variables for name in different)
         return None if is_same_name or not (is_contradiction or target.name) else False
