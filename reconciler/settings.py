@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from reconciler.environment import environment_value
 from reconciler.errors import (
     Findings,
     Position,
@@ -30,7 +31,7 @@ from reconciler.fleet.batches import RolloutSettings
 from reconciler.inventory.group import Fault, Group, faults
 from reconciler.inventory.inventory import Inventory, assembled
 from reconciler.inventory.sources import Sources
-from reconciler.inventory.target import NAME, Target, TimeoutSettings, Value, Variables
+from reconciler.inventory.target import NAME, NotEmpty, Target, TimeoutSettings, Value, Variables
 from reconciler.journal.whose import Whose
 from reconciler.lint.settings import LintSettings
 from reconciler.model.reserved_names import JOURNAL
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from reconciler.declare.nodes import Node
 
 FILE = SETTINGS_FILE
+DATABASE_VARIABLE = "DATABASE_URL"
 KEY = "RECONCILE_PLAN_KEY"  # signs saved plans; never printed
 MIN_KEY = 32  # characters
 EMBEDDED = "embedded"  # the name of the target on a server that reconcile starts itself
@@ -60,9 +62,9 @@ class Settings(TimeoutSettings):
     groups: dict[str, Group] = Field(default_factory=dict)
     vars: Variables = Field(default_factory=dict, description="variables of all targets")
     inventory: Sources = Field(default_factory=Sources, description="further targets")
-    target: str | None = Field(default=None, description="the target without --target")
+    target: NotEmpty | None = Field(default=None, description="the target without --target")
     state: Path = STATE_FOLDER
-    schemas: tuple[str, ...] = ()
+    schemas: tuple[NotEmpty, ...] = ()
     scratch: str = "auto"
     lint: LintSettings = Field(default_factory=LintSettings)
     rollout: RolloutSettings = Field(default_factory=RolloutSettings)
@@ -216,7 +218,7 @@ def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
 
     The first of these sources decides. Raises SettingsError for an unknown name or no source.
     """
-    own_choice = flag or os.environ.get("DATABASE_URL")
+    own_choice = flag or environment_value(DATABASE_VARIABLE)
     choice = own_choice or settings.target or ""
     named = not is_url(choice) and choice != EMBEDDED
     target = settings.find_target(choice) if named else None

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "reconciler"
 FLOORS = (  # from the ground up: a package imports from lower floors only
     {"counted", "escape", "project_files", "version"},
     {"sql", "errors", "cache"},
-    {"server", "fleet", "webhook"},
+    {"server", "fleet", "webhook", "environment"},
     {"model", "checks"},
     {"kinds", "diff"},
     {"introspect"},

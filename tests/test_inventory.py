@@ -17,7 +17,8 @@ from tests.test_three_way import declare, folder, run
 
 __all__ = ["folder"]
 
-TARGETS = "targets: {acme: {url: ''}, bolt: {url: ''}, coil_eu: {url: ''}, dune_eu: {url: ''}}\n"
+NAMES = ("acme", "bolt", "coil_eu", "dune_eu")
+TARGETS = f"targets: {{{', '.join(f'{name}: {{url: host=h}}' for name in NAMES)}}}\n"
 GROUPS = """
 groups:
   europe: [coil_eu, dune_eu]
@@ -56,6 +57,10 @@ def test_patterns_select_targets(tmp_path: Path, pattern: str, selected: str) ->
         ("acmee", r"no target or group is named 'acmee': did you mean acme\?"),
         ("all,!europ", r"no target or group is named 'europ': did you mean europe\?"),
         ("none*", "none\\* selects no target"),
+        ("", "--limit '' has an empty pattern: `all` selects every target"),
+        (",", "--limit ',' has an empty pattern"),
+        ("acme, ", "--limit 'acme, ' has an empty pattern"),
+        ("europe::bolt", "--limit 'europe::bolt' has an empty pattern"),
         ("bolt,&europe", "selects no target"),
         ("!", "no target or group is named ''"),
         (",".join(["all"] * 1001), "more than 1,000 patterns"),

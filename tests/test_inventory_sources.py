@@ -313,7 +313,7 @@ def test_inner_groups_and_targets_override(folder: Path) -> None:
     (folder / "reconcile.yml").write_text(
         """
         vars: {a: 1, b: 1, c: 1, d: 1}
-        targets: {t: {url: '', dbname: x, vars: {d: 4}}, u: {url: ''}}
+        targets: {t: {url: host=h, dbname: x, vars: {d: 4}}, u: {url: host=h}}
         groups:
           inner: {members: [t], vars: {c: 3, d: 3}}
           outer: {members: [inner, u], vars: {b: 2, c: 2}}

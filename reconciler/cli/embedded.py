@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from reconciler.cli.command import Command
 from reconciler.cli.group import DONE, ERROR, main
 from reconciler.cli.options import OutputOptions, format_option
 from reconciler.cli.output import print_line, removal_confirmed
@@ -23,6 +24,9 @@ def embedded() -> None:
     15 minutes. Their data stay below RECONCILE_HOME. SERVER is a name from `embedded status`; left
     out, it is every server.
     """
+
+
+embedded.command_class = Command
 
 
 @embedded.command()

@@ -15,6 +15,7 @@ import click
 
 from reconciler import recall
 from reconciler.cache import OPTION
+from reconciler.cli.command import Command
 from reconciler.cli.examples import EXAMPLES, FIRST_STEPS, epilog
 from reconciler.cli.output import (
     DEFAULT_FORMAT,
@@ -72,6 +73,8 @@ class _Group(click.Group):
 
     Errors in the command line's syntax exit with 1, not with click's 2, which means "different".
     """
+
+    command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[ARGUMENTS] = [*args]

@@ -22,6 +22,7 @@ from reconciler.cli.output import (
 from reconciler.declare.dump import dump_yaml
 from reconciler.declare.files import FileRefused, yaml_files_below
 from reconciler.declare.load import load
+from reconciler.environment import environment_value
 from reconciler.errors import ConnectionFailed, SettingsError
 from reconciler.model.state import Scope
 from reconciler.pipeline import ExportStyle, Job
@@ -108,7 +109,7 @@ def init(
 
 def _target(target: str | None) -> str:
     """Return the target of the options or the environment, "" for PGHOST etc., or ask for one."""
-    given = target or os.environ.get(VARIABLE) or ""
+    given = target or environment_value(VARIABLE) or ""
     if given or any(name in os.environ for name in settings.LIBPQ_VARIABLES):
         return given
     return answered("URL of the database (postgresql://USER:PASSWORD@HOST/DATABASE)")

@@ -100,9 +100,19 @@ variable_option = click.option(
 )
 
 
+def _without_empty_tags(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the value of --tags; raises UsageError for an empty tag."""
+    if any(not tag.strip() for text in given for tag in text.split(",")):
+        raise click.UsageError(f"--tags {','.join(given)!r} has an empty tag")
+    return given
+
+
 tags_option = click.option(
     "--tags",
     multiple=True,
+    callback=_without_empty_tags,
     metavar="TAG,…",
     help="Only the YAML files with one of these `tags`; objects of other files stay as they are."
     " Can be repeated; goes without --prune.",
@@ -182,7 +192,7 @@ class DeclarationOptions:
 
     def selected_tags(self) -> frozenset[str]:
         """Return the tags of --tags; raises SettingsError with --prune."""
-        found = {tag.strip() for text in self.tags for tag in text.split(",")} - {""}
+        found = {tag.strip() for text in self.tags for tag in text.split(",")}
         if self.tags and self.prune:
             raise SettingsError("--prune would drop the objects of files without these tags")
         return frozenset(found)

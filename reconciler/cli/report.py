@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.output import print_document, print_line, write_file
 from reconciler.cli.saved import read_plan
+from reconciler.environment import environment_value
 from reconciler.errors import SettingsError
 from reconciler.escape import Document
 from reconciler.evidence.model import Application, Commands, Evidence, Sourced
@@ -312,7 +312,7 @@ class _Collecting:
 
     def _target_name(self) -> str:
         """Return the name of the target; "" for a URL, which may hold a password."""
-        named = self.declaration.target or os.environ.get("DATABASE_URL")
+        named = self.declaration.target or environment_value(settings.DATABASE_VARIABLE)
         name = named or settings.read().target or ""
         return "" if is_url(name) else name
 

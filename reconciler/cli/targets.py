@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
 
 from reconciler.cli.options import collected
+from reconciler.environment import environment_value
 from reconciler.errors import SettingsError
 from reconciler.fleet.shard import OPTION as SHARD
 from reconciler.fleet.shard import parse_shard
 from reconciler.inventory.limit import OPTION, limited
 from reconciler.server.redaction import redacted
-from reconciler.settings import FILE, Settings
+from reconciler.settings import DATABASE_VARIABLE, FILE, Settings
 
 FORKS = 4
 HOW_SEVERAL = "--all, --limit, or --target more than once"
@@ -84,7 +84,7 @@ class TargetsOptions:
 
 
 def _default_name(settings: Settings) -> str:
-    return _name(os.environ.get("DATABASE_URL") or settings.target or "")
+    return _name(environment_value(DATABASE_VARIABLE) or settings.target or "")
 
 
 def _name(flag: str) -> str:

@@ -42,7 +42,11 @@ def limited(
 
 
 def _parts(patterns: Sequence[str]) -> list[str]:
-    parts = [p.strip() for text in patterns for p in re.split("[,:]", text) if p.strip()]
+    parts = [p.strip() for text in patterns for p in re.split("[,:]", text)]
+    if "" in parts:
+        raise SettingsError(
+            f"{OPTION} {','.join(patterns)!r} has an empty pattern: `all` selects every target"
+        )
     if len(parts) > MAX_PATTERNS:
         raise SettingsError(f"{OPTION} has more than {MAX_PATTERNS:,} patterns")
     return parts

@@ -23,6 +23,12 @@ NAME = re.compile(r"[\w.-]{1,63}")  # of a target or group; shown in messages, m
 _NOT_IN_NAME = re.compile(r"[\x00-\x1f\x7f=]|://")  # libpq reads such a text as a URL
 
 
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise ValueError("empty text: leave the key out, or give a value")
+    return text
+
+
 def _checked_variables(values: dict[str, Value]) -> dict[str, Value]:
     if len(values) > MAX_VARIABLES:
         raise ValueError(f"more than {MAX_VARIABLES} variables")
@@ -38,6 +44,7 @@ def _checked_database(name: str) -> str:
     return name
 
 
+NotEmpty = Annotated[str, AfterValidator(_not_empty)]
 Value = StrictStr | StrictInt | StrictBool
 Variables = Annotated[dict[str, Value], AfterValidator(_checked_variables)]
 DatabaseName = Annotated[str, AfterValidator(_checked_database)]
@@ -71,13 +78,15 @@ class TimeoutSettings(BaseModel):
     def _no_boolean_of_yaml_1_1(cls, journal: str | Literal[False] | None) -> object:
         if str(journal) in ("no", "No", "NO", "off", "Off", "OFF"):
             raise ValueError("write false for no journal")
+        if isinstance(journal, str):
+            _not_empty(journal)
         return journal
 
 
 class Target(TimeoutSettings):
     """A database with a name."""
 
-    url: str = Field(
+    url: NotEmpty = Field(
         description="a libpq URL or keyword string, or ${NAME} for one in an environment variable"
     )
     dbname: DatabaseName | None = Field(

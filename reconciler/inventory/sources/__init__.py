@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from reconciler.environment import environment_value
 from reconciler.inventory.inventory import Entry
 from reconciler.inventory.sources import control, environment, file, program
 
@@ -43,16 +43,16 @@ class Sources(BaseModel):
     def are_there(self) -> bool:
         """Whether any source is named, here or in the environment."""
         named = (self.query, self.file, self.environment)
-        return any(named) or any(map(os.environ.get, (FILE_VARIABLE, COMMAND_VARIABLE)))
+        return any(named) or any(map(environment_value, (FILE_VARIABLE, COMMAND_VARIABLE)))
 
     def read(self) -> Sequence[tuple[str, Entry]]:
         """Return the targets of all sources; raises SettingsError and ConnectionFailed."""
         found: list[tuple[str, Entry]] = []
         if self.file is not None:
             found += file.beside_settings(self.file, self.url)
-        if path := os.environ.get(FILE_VARIABLE):
+        if path := environment_value(FILE_VARIABLE):
             found += file.named(Path(path), f"{FILE_VARIABLE}={path}", self.url)
-        if command := os.environ.get(COMMAND_VARIABLE):
+        if command := environment_value(COMMAND_VARIABLE):
             found += program.printed(command, COMMAND_VARIABLE, self.url)
         if self.environment is not None:
             found += environment.with_prefix(self.environment)
