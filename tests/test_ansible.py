@@ -235,6 +235,25 @@ def test_a_connection_string_is_never_shown(controller: Controller, database: Da
     assert controller.play(url=keywords)[0]["failed"]
 
 
+def test_a_missing_folder_is_never_another_one(controller: Controller, database: Database) -> None:
+    database.run("CREATE TABLE t (a int)")
+    before = database.dump()
+    missing = str(controller.root / "missing")
+    controller.declare(STATE, "../desired_state/t.yml")  # in the folder in which Ansible runs
+    result, _ = controller.play(url=database.url, chdir=missing)
+    assert result["failed"]
+    assert result["msg"] == f"chdir: no such folder: {missing}"
+    assert database.dump() == before
+
+
+@pytest.mark.parametrize("program", ["true", "false", "echo"])
+def test_another_program_is_named(controller: Controller, database: Database, program: str) -> None:
+    path = str(shutil.which(program))
+    result, _ = controller.play(url=database.url, executable=path)
+    assert result["failed"]
+    assert re.fullmatch(r"executable: \S+ is not reconcile", result["msg"])
+
+
 def test_the_playbook_brings_several_databases_forward_the_canary_first(
     controller: Controller, new_database: Callable[..., Database]
 ) -> None:

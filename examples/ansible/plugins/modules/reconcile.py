@@ -220,9 +220,17 @@ class Reconcile:
         return self.module.run_command(
             [self.program, *arguments, *self.options],
             cwd=self.module.params["chdir"],
+            ignore_invalid_cwd=False,
             environ_update=self.environment,
             expand_user_and_vars=False,
         )
+
+    def assert_program(self) -> None:
+        """Fail the task unless the program says that it is reconcile."""
+        command = [self.program, "--version"]
+        status, printed, _ = self.module.run_command(command, expand_user_and_vars=False)
+        if status != DONE or not re.match(r"reconcile \d", printed):
+            self.module.fail_json(msg=f"executable: {self.program} is not reconcile")
 
     def plan(self, file: Path) -> dict:
         """Write the plan to a file, and return the plan; a failed command fails the task."""
@@ -296,6 +304,10 @@ def check_options(module: AnsibleModule) -> None:
         if value == "":
             # An undefined secret must not lead to the default database.
             module.fail_json(msg=f"{name} is empty: leave it out, or give a value")
+    chdir = module.params["chdir"]
+    if chdir is not None and not Path(chdir).is_dir():
+        # Ansible would run the command in the current folder, with the declaration there.
+        module.fail_json(msg=f"chdir: no such folder: {chdir}")
     target = module.params["target"] or ""
     if _CONNECTION_STRING.search(target):
         module.no_log_values.add(target)
@@ -315,6 +327,7 @@ def main() -> NoReturn:
     check_options(module)
     hide_passwords(module)
     reconcile = Reconcile(module)
+    reconcile.assert_program()
     file = Path(module.tmpdir) / "plan.json"  # the folder is private, and removed by Ansible
     plan = reconcile.plan(file)
     diff = [diff_of(change) for change in plan["changes"]]
