@@ -12,6 +12,7 @@ from reconciler import settings
 from reconciler.bench.measure import Limits
 from reconciler.benchmark import BEFORE, Comparison, compare
 from reconciler.cli.group import DIFFERENT, DONE, main
+from reconciler.cli.numbers import Number
 from reconciler.cli.options import (
     OutputOptions,
     collected,
@@ -65,7 +66,7 @@ bench_options = collected(
         "scales",
         metavar="NUMBER",
         multiple=True,
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         default=(1.0,),
         help="A size of the data; can be repeated. Default: 1.",
     ),
@@ -93,7 +94,7 @@ bench_options = collected(
     click.option(
         "--seconds",
         metavar="SECONDS",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         default=Limits().seconds,
         help="How long one scale is measured; slow queries then run less often."
         f" Default: {Limits().seconds:g}.",

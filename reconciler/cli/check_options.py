@@ -8,6 +8,7 @@ import click
 
 from reconciler.checks import access
 from reconciler.checks.session import SECONDS, Terms
+from reconciler.cli.numbers import Number
 from reconciler.cli.options import collected
 from reconciler.model.state import Declaration
 
@@ -38,7 +39,7 @@ check_options = collected(
     click.option(
         "--check-timeout",
         metavar="SECONDS",
-        type=click.FloatRange(min=0.1),
+        type=Number(min=0.1),
         default=SECONDS,
         help=f"How long a check may take. Default: {SECONDS:g}.",
     ),

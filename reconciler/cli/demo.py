@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.group import main
+from reconciler.cli.numbers import Number
 from reconciler.cli.output import print_lines, watch_progress
 from reconciler.demo import play
 
@@ -13,7 +14,7 @@ from reconciler.demo import play
 @click.option(
     "--scale",
     metavar="NUMBER",
-    type=click.FloatRange(min=0.01),
+    type=Number(min=0.01),
     default=1.0,
     help="The size of the data. Default: 1, for 2,132 conversations and 5,998 messages.",
 )

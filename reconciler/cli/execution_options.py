@@ -13,6 +13,7 @@ from reconciler.cli.journal_options import (
     journal_option,
     journal_owner_option,
 )
+from reconciler.cli.numbers import Number
 from reconciler.cli.options import collected, set_option, with_session
 from reconciler.cli.permitting import PermissionOptions
 from reconciler.errors import SettingsError
@@ -107,21 +108,21 @@ execution_options = collected(
     click.option(
         "--lock-timeout",
         metavar="SECONDS",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         help="How long one attempt waits for a lock. Default: `lock_timeout` of reconcile.yml,"
         f" else {WAITS.lock:g}.",
     ),
     click.option(
         "--retry-for",
         metavar="SECONDS",
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         help="How long a step that got no lock is tried again. Default: `retry_for` of"
         f" reconcile.yml, else {WAITS.total:g}.",
     ),
     click.option(
         "--statement-timeout",
         metavar="SECONDS",
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         help="How long a statement that scans no table may run; 0 for no limit."
         f" Default: `statement_timeout` of reconcile.yml, else {WAITS.statement:g}.",
     ),

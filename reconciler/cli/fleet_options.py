@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from reconciler.cli.numbers import Number
 from reconciler.cli.options import Command, Decorator, collected
 from reconciler.cli.targets import HOW_SEVERAL, NamedTarget, TargetsOptions, targets_options
 from reconciler.errors import SettingsError
@@ -163,7 +164,7 @@ _rollout_options = collected(
     click.option(
         "--max-fail-percentage",
         metavar="PERCENT",
-        type=click.FloatRange(0, 100),
+        type=Number(0, 100),
         help="The share of a batch that may fail before no more targets are begun. Default:"
         " `rollout.max_fail_percentage` of reconcile.yml, else 0.",
     ),

@@ -62,7 +62,7 @@ def sizes_of_batches(sizes: Sequence[BatchSize], total: int) -> Iterator[int]:
 class RolloutSettings(BaseModel):
     """The order of a roll-out over several targets, and the conditions for ending early."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
 
     serial: tuple[BatchSize, ...] = Field(
         default=DEFAULT,

@@ -53,7 +53,7 @@ DatabaseName = Annotated[str, AfterValidator(_checked_database)]
 class TimeoutSettings(BaseModel):
     """Timeouts in seconds, session settings and the journal, for all targets or for each."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
 
     lock_timeout: float | None = Field(
         default=None, gt=0, description="how long one attempt waits for a lock"

@@ -1,4 +1,4 @@
-"""Test that empty text never does what holds without the option, the variable or the key."""
+"""Test that empty text and `nan` are refused in all options, variables and keys."""
 
 from __future__ import annotations
 
@@ -141,3 +141,33 @@ def test_every_option_with_a_value_refuses_empty_text(name: str, command: click.
             done = run(*name.split(), option, "")
             assert done.exit_code == 1, option
             assert f"{option} is empty" in done.stderr, done.output
+
+
+@pytest.mark.parametrize(("name", "command"), [*commands()])
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_every_option_for_a_number_takes_finite_ones(
+    name: str, command: click.Command, number: str
+) -> None:
+    for parameter in command.params:
+        if isinstance(parameter.type, click.types.FloatParamType):
+            option = max(parameter.opts, key=len)
+            done = run(*name.split(), option, number)
+            assert done.exit_code == 1, option
+            assert f"Invalid value for '{option}'" in done.stderr, done.output
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rollout: {max_fail_percentage: .nan}",
+        "lock_timeout: .inf",
+        "retry_for: .inf",
+        "statement_timeout: .nan",
+        "targets: {a: {url: host=h, retry_for: .inf}}",
+    ],
+)
+def test_numbers_of_the_settings_are_finite(folder: Path, text: str) -> None:
+    (folder / "reconcile.yml").write_text(text)
+    done = run("plan")
+    assert done.exit_code == 1, done.output
+    assert "finite number" in done.stderr
