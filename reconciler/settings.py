@@ -31,7 +31,15 @@ from reconciler.fleet.batches import RolloutSettings
 from reconciler.inventory.group import Fault, Group, faults
 from reconciler.inventory.inventory import Inventory, assembled
 from reconciler.inventory.sources import Sources
-from reconciler.inventory.target import NAME, NotEmpty, Target, TimeoutSettings, Value, Variables
+from reconciler.inventory.target import (
+    EMBEDDED,
+    NAME,
+    NotEmpty,
+    Target,
+    TimeoutSettings,
+    Value,
+    Variables,
+)
 from reconciler.journal.whose import Whose
 from reconciler.lint.settings import LintSettings
 from reconciler.model.reserved_names import JOURNAL
@@ -48,7 +56,6 @@ FILE = SETTINGS_FILE
 DATABASE_VARIABLE = "DATABASE_URL"
 KEY = "RECONCILE_PLAN_KEY"  # signs saved plans; never printed
 MIN_KEY = 32  # characters
-EMBEDDED = "embedded"  # the name of the target on a server that reconcile starts itself
 EMBEDDED_DATABASE = "reconcile"
 LIBPQ_VARIABLES = ("PGHOST", "PGDATABASE", "PGSERVICE", "PGHOSTADDR", "PGPORT")
 MAX_SHOWN = 50  # names of targets

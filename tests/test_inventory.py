@@ -92,6 +92,34 @@ def test_a_faulty_group_is_named_with_its_position(
         read(write(tmp_path, f"{TARGETS}groups:\n  {groups}\n"))
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "embedded",
+            "yml:2:3: targets.embedded: embedded is the target on a server that reconcile",
+        ),
+        ("all", "yml:2:3: targets.all: all is the group of all targets: choose another"),
+        ('""', "yml:2:3: targets.…: a name has 1 to 63 letters, digits, underscores, hyphens"),
+        ('"a,b"', "targets.…: a name has 1 to 63"),
+        ('"!x"', "targets.…: a name has 1 to 63"),
+        ('"&x"', "targets.…: a name has 1 to 63"),
+        ("a=b", "targets.…: a name has 1 to 63"),
+        ("x" * 64, "targets.…: a name has 1 to 63"),
+        (r'"a\nb"', "targets.…: a name has 1 to 63"),
+        (r'"a\e[31m"', "targets.…: a name has 1 to 63"),
+    ],
+)
+@pytest.mark.parametrize("section", ["targets", "groups"])
+def test_a_name_that_cannot_be_selected_is_refused(
+    tmp_path: Path, section: str, name: str, message: str
+) -> None:
+    entry = "{url: host=h}" if section == "targets" else "{}"
+    with pytest.raises(SettingsError, match=message.replace("targets.", f"{section}.")) as raised:
+        read(write(tmp_path, f"{section}:\n  {name}: {entry}\n"))
+    assert "\x1b" not in str(raised.value)
+
+
 def test_a_long_circle_is_found_soon(tmp_path: Path) -> None:
     number = 20_000
     groups = "".join(f"  g{n}: [g{(n + 1) % number}]\n" for n in range(number))

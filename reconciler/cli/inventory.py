@@ -11,9 +11,9 @@ from reconciler.cli.group import main
 from reconciler.cli.output import print_document
 from reconciler.errors import SettingsError
 from reconciler.escape import document, json_document
-from reconciler.inventory.group import EVERY
 from reconciler.inventory.inventory import Inventory
 from reconciler.inventory.limit import OPTION, limited
+from reconciler.inventory.target import EVERY
 
 FORMATS = ("graph", "json", "text")
 

@@ -10,9 +10,8 @@ from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reconciler.inventory.target import NAME, Variables
+from reconciler.inventory.target import Variables, fault_of_name
 
-EVERY = "all"  # the group of all targets
 MAX_SHOWN = 10  # groups of a circle
 
 
@@ -49,12 +48,12 @@ def faults(
 
     Unknown members are faults if the targets are `complete`, and not also of other sources.
     """
+    for name in targets:
+        if message := fault_of_name(name):
+            yield Fault(("targets", name), message)
     for name in groups:
-        if NAME.fullmatch(name) is None:
-            message = "a name has 1 to 63 letters, digits, underscores, hyphens and dots"
+        if message := fault_of_name(name):
             yield Fault(("groups", name), message)
-        elif name == EVERY:
-            yield Fault(("groups", name), f"{EVERY} is the group of all targets: choose another")
         elif name in targets:
             yield Fault(("groups", name), "a target has this name too: choose another")
     if complete:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from reconciler.errors import SettingsError
-from reconciler.inventory.group import EVERY, Group, nearest, targets_in
-from reconciler.inventory.target import Target
+from reconciler.inventory.group import Group, nearest, targets_in
+from reconciler.inventory.target import EVERY, Target
 from reconciler.model.variables import Value, Values
 
 

@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from reconciler.errors import SettingsError
-from reconciler.inventory.group import EVERY, Group, nearest, targets_in
+from reconciler.inventory.group import Group, nearest, targets_in
+from reconciler.inventory.target import EVERY
 
 OPTION = "--limit"
 EXCEPT, AND = "!", "&"

@@ -6,12 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from psycopg import conninfo
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from reconciler.errors import SettingsError
-from reconciler.inventory.group import EVERY
 from reconciler.inventory.inventory import Entry
-from reconciler.inventory.target import NAME, DatabaseName, Target, Variables
+from reconciler.inventory.target import DatabaseName, Target, Variables, fault_of_name, not_empty
 
 MAX_ROWS = 10_000
 MAX_GROUPS = 100  # of a target
@@ -20,10 +27,8 @@ _SHOWN = 5  # faults
 
 
 def _checked_name(name: str) -> str:
-    if NAME.fullmatch(name) is None or name == EVERY:
-        raise ValueError(
-            f"expected 1 to 63 letters, digits, underscores, hyphens and dots, and not {EVERY}"
-        )
+    if message := fault_of_name(name):
+        raise ValueError(message)
     return name
 
 
@@ -43,6 +48,11 @@ class Row(BaseModel):
     dbname: DatabaseName | None = None
     groups: tuple[RowName, ...] = Field(default=(), max_length=MAX_GROUPS)
     vars: Variables = Field(default_factory=dict)
+
+    @field_validator("url", "host", "user")
+    @classmethod
+    def _not_empty(cls, text: str | None) -> str | None:
+        return None if text is None else not_empty(text)
 
     def target(self, base: str | None) -> Target:
         """Return the target; `base` is the URL of rows without a server.

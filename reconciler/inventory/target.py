@@ -19,11 +19,28 @@ from pydantic import (
 from reconciler.model.names import MAX_NAME_BYTES
 from reconciler.model.variables import MAX_VARIABLES, fault_of
 
-NAME = re.compile(r"[\w.-]{1,63}")  # of a target or group; shown in messages, matched by --limit
+EVERY = "all"  # the group of all targets
+EMBEDDED = "embedded"  # the target on a server that reconcile starts itself
+NAME = re.compile(r"[\w.-]{1,63}")
 _NOT_IN_NAME = re.compile(r"[\x00-\x1f\x7f=]|://")  # libpq reads such a text as a URL
 
 
-def _not_empty(text: str) -> str:
+def fault_of_name(name: str) -> str:
+    """Return what is wrong with the name of a target or group, "" if nothing is.
+
+    Names are shown in messages and matched by --limit; the reserved words would be taken for them.
+    """
+    if NAME.fullmatch(name) is None:
+        return "a name has 1 to 63 letters, digits, underscores, hyphens and dots"
+    if name == EVERY:
+        return f"{EVERY} is the group of all targets: choose another"
+    if name == EMBEDDED:
+        return f"{EMBEDDED} is the target on a server that reconcile starts: choose another"
+    return ""
+
+
+def not_empty(text: str) -> str:
+    """Return the text; raises ValueError for empty text."""
     if not text.strip():
         raise ValueError("empty text: leave the key out, or give a value")
     return text
@@ -44,7 +61,7 @@ def _checked_database(name: str) -> str:
     return name
 
 
-NotEmpty = Annotated[str, AfterValidator(_not_empty)]
+NotEmpty = Annotated[str, AfterValidator(not_empty)]
 Value = StrictStr | StrictInt | StrictBool
 Variables = Annotated[dict[str, Value], AfterValidator(_checked_variables)]
 DatabaseName = Annotated[str, AfterValidator(_checked_database)]
@@ -79,7 +96,7 @@ class TimeoutSettings(BaseModel):
         if str(journal) in ("no", "No", "NO", "off", "Off", "OFF"):
             raise ValueError("write false for no journal")
         if isinstance(journal, str):
-            _not_empty(journal)
+            not_empty(journal)
         return journal
 
 

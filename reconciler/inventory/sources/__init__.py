@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from reconciler.environment import environment_value
 from reconciler.inventory.inventory import Entry
 from reconciler.inventory.sources import control, environment, file, program
+from reconciler.inventory.target import NotEmpty, not_empty
 
 FILE_VARIABLE, COMMAND_VARIABLE = "RECONCILE_INVENTORY", "RECONCILE_INVENTORY_COMMAND"
 
@@ -26,12 +27,11 @@ class Sources(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    url: str | None = Field(
+    url: NotEmpty | None = Field(
         default=None, description="the url of targets for which a source names none"
     )
-    query: str | None = Field(
+    query: Annotated[str, Field(max_length=10_000), AfterValidator(not_empty)] | None = Field(
         default=None,
-        max_length=10_000,
         description="a query that RECONCILE_CONTROL_URL answers: name, url, dbname, groups, vars",
     )
     file: Path | None = Field(default=None, description="a file of JSON beside reconcile.yml")

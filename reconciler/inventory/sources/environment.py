@@ -7,7 +7,7 @@ import re
 
 from reconciler.errors import SettingsError
 from reconciler.inventory.inventory import Entry
-from reconciler.inventory.target import NAME, Target
+from reconciler.inventory.target import Target, fault_of_name
 
 PREFIX = re.compile(r"RECONCILE_[A-Z0-9_]*_")
 
@@ -22,7 +22,7 @@ def with_prefix(prefix: str) -> list[tuple[str, Entry]]:
         name = variable.removeprefix(prefix).lower()
         if not variable.startswith(prefix) or not os.environ[variable]:
             continue
-        if NAME.fullmatch(name) is None:
-            raise SettingsError(f"the environment's {variable} names no target after {prefix}")
+        if message := fault_of_name(name):
+            raise SettingsError(f"the environment's {variable} names no target: {message}")
         found.append((name, Entry(Target(url=f"${{{variable}}}"), f"{prefix}…")))
     return found
