@@ -244,30 +244,77 @@ def wait_until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not come to that")
 
 
-@pytest.mark.heavy
-def test_a_worker_with_other_files_does_nothing(
-    cluster: Started, databases: dict[str, Database], folder: Path
-) -> None:
+@contextmanager
+def another_worker(cluster: Started, folder: Path) -> Generator[None]:
+    """Replace the workers by one in a folder of its own, which has the same reconcile.yml."""
     for process in cluster.workers:
         process.kill()
         process.wait()
     (folder / "there" / "state").mkdir(parents=True)
-    (folder / "there" / "state" / "t.yml").write_text("tables: {t: {columns: {d: int}}}")
     (folder / "there" / "reconcile.yml").write_text((folder / "reconcile.yml").read_text())
     address = cluster.address.replace("dask://", "tcp://")
     worker = [*DASK[1], address, "--host", "127.0.0.1", "--no-nanny", "--no-dashboard"]
     with subprocess.Popen(worker, cwd=folder / "there") as other:
         try:
             wait_for_workers(address, 1)
-            done = run("apply", "--all", "--yes", "--executor", cluster.address)
+            yield
         finally:
             other.kill()
-    assert done.exit_code == 1
-    assert "the YAML files of the worker are others" in done.stdout
-    assert all(columns(d) == ["a"] for d in databases.values())
+
+
+@pytest.mark.heavy
+def test_a_worker_with_other_files_or_variables_does_nothing(
+    cluster: Started, databases: dict[str, Database], folder: Path
+) -> None:
+    declared = """
+variables: [column, length]
+tables: {t: {columns: {"${column}": {type: int, comment: x}}}}
+functions: {f(): {returns: int, language: sql, body_file: f.txt}}
+"""
+    variables = "vars: {column: b, length: 3}\n"
+    declare(folder, declared)
+    (folder / "state" / "f.txt").write_text("SELECT 1")
+    settings_here = (folder / "reconcile.yml").read_text()
+    (folder / "reconcile.yml").write_text(settings_here + variables)
+    there = folder / "there"
+    with another_worker(cluster, folder):
+        for file, text, same, message in (
+            (
+                "state/all.yml",
+                declared + "# other",
+                declared,
+                "the YAML files of the worker are oth",
+            ),
+            ("state/f.txt", "SELECT 2", "SELECT 1", "others than those of the command, or a file"),
+            (
+                "reconcile.yml",
+                settings_here + variables.replace("b", "other"),
+                settings_here + variables,
+                "the variables of the target are others in the worker",
+            ),
+            (
+                "reconcile.yml",
+                f"schemas: [public]\n{settings_here}{variables}",
+                settings_here + variables,
+                "or `schemas` of reconcile.yml",
+            ),
+        ):
+            for name in ("all.yml", "f.txt"):
+                (there / "state" / name).write_bytes((folder / "state" / name).read_bytes())
+            (there / file).write_text(text)
+            for command in (("apply", "--yes"), ("drift",)):
+                done = run(*command, "--all", "--executor", cluster.address)
+                assert done.exit_code == 1, done.output
+                assert message in done.stdout
+            (there / file).write_text(same)
+        assert all(columns(d) == ["a"] for d in databases.values())
+        done = run("apply", "--all", "--yes", "--executor", cluster.address)
+        assert done.exit_code == 0, done.output
+    assert all(columns(d) == ["a", "b"] for d in databases.values())
 
 
 def test_other_machines_are_spoken_to_by_tls_only() -> None:
+    import_module("dask").config.refresh()  # without the certificates of other tests
     assert address_of("dask://127.0.0.1:8786") == "tcp://127.0.0.1:8786"
     assert address_of("dask://[::1]:8786") == "tcp://[::1]:8786"
     assert address_of("dask://scheduler:8786") == "tls://scheduler:8786"

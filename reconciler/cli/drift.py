@@ -32,7 +32,7 @@ from reconciler.cli.options import (
     set_option,
 )
 from reconciler.cli.output import DEFAULT_FORMAT, print_error, print_notes
-from reconciler.cli.targets import NamedTarget, TargetsOptions, targets_options
+from reconciler.cli.targets import NamedTarget, TargetsOptions, targets_options, with_variables
 from reconciler.cli.telling import WebhookOptions, webhook_options
 from reconciler.drift.look import look
 from reconciler.drift.result import DriftReport, Status, TargetDrift
@@ -92,6 +92,8 @@ def drift(
     check_executor(source.executor, targets)
     declared = read_declared(declaration, several=targets.several)
     named = targets.named(declared.file)
+    if source.executor:
+        named = with_variables(named, declared.file)
     declared.check(target.flag for target in named)
     workers = open_executor(source.executor, targets)
     alone = not (targets.several or told.asked)
@@ -228,7 +230,7 @@ class _Look:
 
 @dataclass(frozen=True)
 class _Task:
-    """What workers of a cluster need to look at targets: options, and a digest of the YAML files.
+    """What workers of a cluster need to look at targets: options, and a digest of the files.
 
     `id` tells the command from others of the same worker. A worker remembers no answers.
     """
@@ -245,13 +247,14 @@ class _Task:
         """Return the task without secrets; raises SettingsError."""
         assert_no_secrets(named, source.session)
         own = without_urls(declaration)
-        return cls(token_hex(8), own, source, digest_of_files(declaration))
+        return cls(token_hex(8), own, source, digest_of_files(declaration, named))
 
 
 def _look_in_worker(task: _Task, target: NamedTarget) -> _Looked:
     """Look at a target with the files and the environment of this worker; an error is a result."""
     try:
-        return _look_of(task)(target)
+        own = declaration_of_worker(task.declaration, task.files, target)
+        return _look_of(replace(task, declaration=own))(target)
     except (ReconcileError, OSError) as error:
         return _Looked(TargetDrift(target.name, error=str(error), at=time.time()))
 
@@ -259,8 +262,7 @@ def _look_in_worker(task: _Task, target: NamedTarget) -> _Looked:
 @lru_cache(maxsize=1)
 def _look_of(task: _Task) -> _Look:
     """Return the look of a command, made at its first target in this worker."""
-    options = declaration_of_worker(task.declaration, task.files)
-    declared = read_declared(options, several=True)
+    declared = read_declared(task.declaration, several=True)
     return _Look(declared, task.source, _Questions({}, alone=False))
 
 

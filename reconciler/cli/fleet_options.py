@@ -14,7 +14,13 @@ import click
 
 from reconciler.cli.numbers import Number
 from reconciler.cli.options import Command, Decorator, collected
-from reconciler.cli.targets import HOW_SEVERAL, NamedTarget, TargetsOptions, targets_options
+from reconciler.cli.targets import (
+    HOW_SEVERAL,
+    NamedTarget,
+    TargetsOptions,
+    targets_options,
+    with_variables,
+)
 from reconciler.errors import SettingsError
 from reconciler.fleet.batches import RolloutSettings, parse_sizes
 from reconciler.fleet.cluster import OPTION as EXECUTOR
@@ -107,7 +113,8 @@ class Several:
 
     def named(self, file: Settings) -> Sequence[NamedTarget]:
         """Return the targets of the shard; raises SettingsError."""
-        return self.targets.named(file)
+        named = self.targets.named(file)
+        return with_variables(named, file) if self.fleet.executor else named
 
     def open_executor(self) -> Executor:
         """Return where the work is done; raises SettingsError."""

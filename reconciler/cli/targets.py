@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import click
 
@@ -22,10 +24,14 @@ HOW_SEVERAL = "--all, --limit, or --target more than once"
 
 @dataclass(frozen=True)
 class NamedTarget:
-    """A target as --target names it, None for the default, and its name for people."""
+    """A target as --target names it, None for the default, and its name for people.
+
+    `variables` is a digest of the target's variables, if workers of a cluster are to have the same.
+    """
 
     flag: str | None
     name: str
+    variables: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,20 @@ class TargetsOptions:
         if self.limits:
             return limited(self.limits, inventory.entries, inventory.groups)
         return [*inventory.entries]
+
+
+def with_variables(named: Sequence[NamedTarget], file: Settings) -> Sequence[NamedTarget]:
+    """Return the targets with digests of the variables."""
+    return [replace(t, variables=digest_of_variables(file, t.name)) for t in named]
+
+
+def digest_of_variables(file: Settings, name: str) -> str:
+    """Digest the variables of a target; "" where groups disagree, which the work will tell."""
+    try:
+        values = file.variables_of(name)
+    except SettingsError:
+        return ""
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _default_name(settings: Settings) -> str:
