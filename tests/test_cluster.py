@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -311,6 +311,41 @@ functions: {f(): {returns: int, language: sql, body_file: f.txt}}
         done = run("apply", "--all", "--yes", "--executor", cluster.address)
         assert done.exit_code == 0, done.output
     assert all(columns(d) == ["a", "b"] for d in databases.values())
+
+
+@pytest.mark.heavy
+def test_targets_at_work_are_given_up_when_all_workers_are_gone(
+    cluster: Started,
+    databases: dict[str, Database],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("reconciler.fleet.cluster.PATIENCE", 4.0)
+    for database in databases.values():
+        database.run(
+            "INSERT INTO t SELECT g FROM generate_series(1, 2000) AS g;"
+            " CREATE FUNCTION slow(int) RETURNS int LANGUAGE plpgsql IMMUTABLE"
+            " AS 'BEGIN PERFORM pg_sleep(0.002); RETURN $1; END'"
+        )
+    declare(folder, "tables: {t: {columns: {a: int}, indexes: {i: {on: [slow(a)]}}}}")
+
+    def end() -> None:
+        wait_until(lambda: at_work(databases) >= 1)
+        for process in cluster.workers:
+            process.kill()
+
+    killing = Thread(target=end)
+    killing.start()
+    options = ("--allow", "all", "--yes", "--executor", cluster.address)
+    done = run("apply", "--all", *options)
+    killing.join()
+    assert done.exit_code == 1, done.output
+    assert done.stderr.count("the cluster has no workers: start some by `dask worker`;") == 1
+    assert set(statuses(done).values()) == {"unreachable"}
+    assert done.stdout.count("--executor: the cluster has no workers") == 4
+    none = run("apply", "--all", *options)
+    assert none.exit_code == 1
+    assert "error: --executor: the cluster has no workers" in none.stderr
 
 
 def test_other_machines_are_spoken_to_by_tls_only() -> None:

@@ -14,6 +14,7 @@ import click
 
 from reconciler.cli.numbers import Number
 from reconciler.cli.options import Command, Decorator, collected
+from reconciler.cli.output import print_notes
 from reconciler.cli.targets import (
     HOW_SEVERAL,
     NamedTarget,
@@ -132,7 +133,7 @@ def open_executor(executor: str | None, targets: TargetsOptions) -> Executor:
     if not executor:
         return Threads(targets.forks)
     address_of(executor)
-    return Cluster(executor, targets.forks)
+    return Cluster(executor, targets.forks, tell=lambda line: print_notes([line]))
 
 
 def new_name() -> str:
