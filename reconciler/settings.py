@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from psycopg.conninfo import make_conninfo
@@ -76,6 +77,7 @@ class Settings(TimeoutSettings):
     lint: LintSettings = Field(default_factory=LintSettings)
     rollout: RolloutSettings = Field(default_factory=RolloutSettings)
     _inventories: dict[bool, Inventory] = PrivateAttr(default_factory=dict[bool, Inventory])
+    _lock: Lock = PrivateAttr(default_factory=Lock)
 
     @field_validator("scratch")
     @classmethod
@@ -108,11 +110,12 @@ class Settings(TimeoutSettings):
 
     def _assembled(self, *, complete: bool) -> Inventory:
         """Return the targets, without those of other sources unless `complete`."""
-        if complete not in self._inventories:
-            further = self.inventory.read() if complete else None
-            found = assembled(self.targets, self.groups, self.vars, further)
-            self._inventories[complete] = found
-        return self._inventories[complete]
+        with self._lock:
+            if complete not in self._inventories:
+                further = self.inventory.read() if complete else None
+                found = assembled(self.targets, self.groups, self.vars, further)
+                self._inventories[complete] = found
+            return self._inventories[complete]
 
     def state_folder(self) -> Path:
         """Return the folder of the state, which is a folder below that of reconcile.yml.

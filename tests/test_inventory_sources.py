@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,15 @@ def test_a_program_prints_targets(folder: Path, monkeypatch: pytest.MonkeyPatch)
         ("print('x')", "RECONCILE_INVENTORY_COMMAND: the list: Invalid JSON"),
         ("import time; time.sleep(60)", "has not ended after 1 s"),
         ("print('[' + ' ' * (16 << 20) + ']')", "printed more than 16,777,216 bytes"),
+        ("while True: print(' ' * 100_000)", "printed more than 16,777,216 bytes"),
+        (
+            "import os; os.close(1); os.close(2)\nimport time; time.sleep(60)",
+            "has not ended after 1 s",
+        ),
+        (
+            "import sys\nfor _ in range(10_000): sys.stderr.write('no' * 1_000)\nsys.exit(3)",
+            "ended with 3: nono",
+        ),
     ],
 )
 def test_a_program_that_misbehaves_is_named(
@@ -200,6 +210,37 @@ def test_a_program_that_misbehaves_is_named(
     with pytest.raises(SettingsError, match=message) as raised:
         resolved("acme")
     assert "\x1b" not in str(raised.value)
+
+
+def test_a_program_that_leaves_another_one_is_not_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaving = "import subprocess; subprocess.Popen(['sleep', '50']); print('[]')"
+    monkeypatch.setenv("RECONCILE_INVENTORY_COMMAND", script(folder, leaving))
+    start = time.monotonic()
+    assert not read().all_targets().entries
+    assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize(
+    "options", [("plan", "--all", "--forks", "8"), ("drift", "--all"), ("plan", "-t", "a")]
+)
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_command_runs_a_program_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], status: int
+) -> None:
+    rows = json.dumps([{"name": name, "url": "host=/nowhere"} for name in "abcdefgh"])
+    counting = f"open('runs', 'a').write('x'); print({rows!r}); raise SystemExit({status})"
+    monkeypatch.setenv("RECONCILE_INVENTORY_COMMAND", script(folder, counting))
+    (folder / "reconcile.yml").write_text("state: state")
+    (folder / "state").mkdir(exist_ok=True)
+    (folder / "state" / "t.yml").write_text("tables: {t: {columns: {a: int}}}")
+    for number in (1, 2):
+        done = run(*options)
+        assert done.exit_code == 1, done.output
+        assert (folder / "runs").read_text() == "x" * number
+    expected = "ended with 1" if status else "cannot connect to host=/nowhere"
+    assert expected in done.output
 
 
 @pytest.mark.parametrize("command", ["/nowhere/none", "'", " "])

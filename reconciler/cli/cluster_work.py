@@ -22,6 +22,7 @@ from reconciler.declare.files import Sources
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, ReconcileError, SettingsError
 from reconciler.fleet.cluster import OPTION
+from reconciler.inventory.once import keep_for
 from reconciler.rollout.result import ERROR, TargetResult
 from reconciler.server.redaction import is_url
 from reconciler.server.scratch import OWN
@@ -65,6 +66,7 @@ def without_urls(declaration: DeclarationOptions) -> DeclarationOptions:
 def work_in_worker(order: Order, named: NamedTarget) -> TargetResult:
     """Carry out an order with the files and the environment of this worker."""
     work = order.work
+    keep_for(work.id)
     try:
         declaration = declaration_of_worker(work.declaration, work.files, named)
     except (ReconcileError, OSError) as error:

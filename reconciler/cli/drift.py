@@ -39,6 +39,7 @@ from reconciler.drift.result import DriftReport, Status, TargetDrift
 from reconciler.errors import ReconcileError
 from reconciler.escape import Document
 from reconciler.fleet.threads import Outcome
+from reconciler.inventory.once import keep_for
 from reconciler.journal.ownership import Place
 from reconciler.recall.observed import observe
 from reconciler.recall.remembered import Question, Result, question_of_target
@@ -252,6 +253,7 @@ class _Task:
 
 def _look_in_worker(task: _Task, target: NamedTarget) -> _Looked:
     """Look at a target with the files and the environment of this worker; an error is a result."""
+    keep_for(task.id)
     try:
         own = declaration_of_worker(task.declaration, task.files, target)
         return _look_of(replace(task, declaration=own))(target)

@@ -30,6 +30,7 @@ from reconciler.cli.signals import stopped_by_signals
 from reconciler.cli.streams import flush_streams, prepare_streams
 from reconciler.errors import ReconcileError
 from reconciler.escape import stored_document
+from reconciler.inventory.once import one_command
 from reconciler.version import version
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class _Group(click.Group):
         gc.set_threshold(*GARBAGE_COLLECTION)
         prepare_streams()
         try:
-            with stopped_by_signals():
+            with stopped_by_signals(), one_command():
                 arguments = _without_log_format(
                     _without_colour(sys.argv[1:] if given is None else given)
                 )

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reconciler.environment import environment_value
 from reconciler.inventory.inventory import Entry
+from reconciler.inventory.once import asked_once
 from reconciler.inventory.sources import control, environment, file, program
 from reconciler.inventory.target import NotEmpty, not_empty
 
@@ -46,7 +47,14 @@ class Sources(BaseModel):
         return any(named) or any(map(environment_value, (FILE_VARIABLE, COMMAND_VARIABLE)))
 
     def read(self) -> Sequence[tuple[str, Entry]]:
-        """Return the targets of all sources; raises SettingsError and ConnectionFailed."""
+        """Return the targets of all sources; raises SettingsError and ConnectionFailed.
+
+        A command asks the sources once.
+        """
+        named = (environment_value(FILE_VARIABLE), environment_value(COMMAND_VARIABLE))
+        return asked_once((self.model_dump_json(), *named, str(Path.cwd())), self._ask)
+
+    def _ask(self) -> Sequence[tuple[str, Entry]]:
         found: list[tuple[str, Entry]] = []
         if self.file is not None:
             found += file.beside_settings(self.file, self.url)
