@@ -213,8 +213,8 @@ def _without_line(problem: Problem) -> Problem:
 
 def plan_key() -> bytes | None:
     """Return the key that signs saved plans, None without one; raises SettingsError."""
-    key = os.environ.get(KEY)
-    if not key:
+    key = environment_value(KEY)
+    if key is None:
         return None
     if len(key) < MIN_KEY:
         raise SettingsError(

@@ -94,6 +94,22 @@ def test_an_empty_source_is_refused(
     assert f"{variable} is empty" in done.stderr
 
 
+def test_an_empty_key_signs_nothing(
+    databases: dict[str, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del databases
+    monkeypatch.setenv("RECONCILE_PLAN_KEY", "")
+    done = run("plan", "--target", "one", "--format", "json")
+    assert done.exit_code == 1, done.output
+    assert "RECONCILE_PLAN_KEY is empty" in done.stderr
+
+
+def test_an_empty_format_of_the_log_is_refused() -> None:
+    done = run("plan", "--log-format", "")
+    assert done.exit_code == 1, done.output
+    assert "--log-format is empty" in done.stderr
+
+
 def test_an_option_goes_before_an_empty_variable(
     databases: dict[str, Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,9 @@ def _without_log_format(arguments: Sequence[str]) -> Sequence[str]:
         option, equals, value = argument.partition("=")
         if option == LOG_FORMAT:
             os.environ[LOG_VARIABLE] = value if equals else next(remaining, "")
+            if not os.environ[LOG_VARIABLE].strip():
+                del os.environ[LOG_VARIABLE]
+                raise click.UsageError(f"{LOG_FORMAT} is empty: leave it out, or give a value")
         else:
             rest.append(argument)
     chosen = os.environ.get(LOG_VARIABLE) or DEFAULT_FORMAT
