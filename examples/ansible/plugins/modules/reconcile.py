@@ -228,7 +228,7 @@ class Reconcile:
     def assert_program(self) -> None:
         """Fail the task unless the program says that it is reconcile."""
         command = [self.program, "--version"]
-        status, printed, _ = self.module.run_command(command, expand_user_and_vars=False)
+        status, printed = self.module.run_command(command, expand_user_and_vars=False)[:2]
         if status != DONE or not re.match(r"reconcile \d", printed):
             self.module.fail_json(msg=f"executable: {self.program} is not reconcile")
 
