@@ -62,25 +62,29 @@ def test_apply_does_nothing(
         assert database.value("SELECT count(*) FROM pg_attribute WHERE attname = 'b'") == 0
 
 
-@pytest.mark.parametrize(
-    "variable",
-    [
-        "DATABASE_URL",
-        "RECONCILE_SCRATCH",
-        "RECONCILE_FILES_ROOT",
-        "RECONCILE_VERIFY_URL",
-        "RECONCILE_RESULTS",
-        "RECONCILE_JOURNAL_OWNER",
-    ],
-)
-def test_an_empty_variable_is_refused(
-    databases: dict[str, Database], monkeypatch: pytest.MonkeyPatch, variable: str
+def test_an_empty_url_of_the_database_is_refused(
+    databases: dict[str, Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del databases
-    monkeypatch.setenv(variable, "")
+    monkeypatch.setenv("DATABASE_URL", "")
     done = run("apply", "--yes")
     assert done.exit_code == 1, done.output
-    assert f"{variable} is empty: unset the variable, or give it a value" in done.stderr
+    assert "DATABASE_URL is empty: unset the variable, or give it a value" in done.stderr
+
+
+def test_an_empty_variable_of_an_option_leaves_the_option_out(
+    databases: dict[str, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pipelines set such a variable from a secret, which is empty where there is none."""
+    del databases
+    for variable in (
+        *("RECONCILE_SCRATCH", "RECONCILE_FILES_ROOT", "RECONCILE_VERIFY_URL"),
+        *("RECONCILE_RESULTS", "RECONCILE_JOURNAL_OWNER", "RECONCILE_WEBHOOK"),
+    ):
+        monkeypatch.setenv(variable, "")
+    for command in ("plan", "drift", "verify"):
+        done = run(command, "--target", "one")
+        assert done.exit_code == 2, done.output
 
 
 @pytest.mark.parametrize("variable", ["RECONCILE_INVENTORY", "RECONCILE_INVENTORY_COMMAND"])

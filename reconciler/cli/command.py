@@ -1,6 +1,8 @@
 """A command whose options and arguments are never empty text.
 
-`--limit "$LIMIT"` with an empty variable must not do what holds without the option.
+`--limit "$LIMIT"` with an empty variable must not do what holds without the option. An environment
+variable that stands for an option is another matter: pipelines set it from a secret, which is
+empty where there is none, and then the option is left out.
 """
 
 from __future__ import annotations
@@ -10,14 +12,12 @@ from typing import Any
 
 import click
 
-from reconciler.environment import environment_value
-
 
 class Command(click.Command):
-    """A command that refuses empty text, on the command line and in its environment variables."""
+    """A command that refuses empty text on the command line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the command line; raises UsageError or SettingsError for empty text."""
+        """Parse the command line; raises UsageError for empty text."""
         if not ctx.resilient_parsing:
             given, _, _ = self.make_parser(ctx).parse_args(args=[*args])
             self._assert_not_empty(given)
@@ -31,5 +31,3 @@ class Command(click.Command):
                 is_option = isinstance(parameter, click.Option)
                 name = max(parameter.opts, key=len) if is_option else parameter.human_readable_name
                 raise click.UsageError(f"{name} is empty: leave it out, or give a value")
-            if isinstance(parameter.envvar, str) and not any(isinstance(t, str) for t in texts):
-                environment_value(parameter.envvar)
