@@ -16,13 +16,9 @@ from reconciler.cli.fleet import finish, roll_out
 from reconciler.cli.fleet_options import Several, new_name, several_options
 from reconciler.cli.group import DIFFERENT, ERROR, main
 from reconciler.cli.job import make_job
-from reconciler.cli.options import (
-    DeclarationOptions,
-    OutputOptions,
-    files_options,
-    output_options,
-)
+from reconciler.cli.options import DeclarationOptions, files_options
 from reconciler.cli.output import confirmed_unvouched, print_notes
+from reconciler.cli.output_options import OutputOptions, output_options
 from reconciler.cli.permitting import read_allowed
 from reconciler.cli.running import run_plan, show_plan
 from reconciler.cli.saved import SavedPlan, read_plan

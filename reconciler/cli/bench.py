@@ -14,15 +14,14 @@ from reconciler.benchmark import BEFORE, Comparison, compare
 from reconciler.cli.group import DIFFERENT, DONE, main
 from reconciler.cli.numbers import Number
 from reconciler.cli.options import (
-    OutputOptions,
     collected,
     files_root_option,
-    output_options,
     start_option,
     state_option,
     target_option,
 )
 from reconciler.cli.output import print_line, watch_progress, write_file
+from reconciler.cli.output_options import OutputOptions, output_options
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
 from reconciler.model.state import Declaration

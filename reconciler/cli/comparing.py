@@ -6,8 +6,8 @@ import click
 
 from reconciler import settings
 from reconciler.cli.group import DIFFERENT, DONE
-from reconciler.cli.options import OutputOptions
 from reconciler.cli.output import print_notes
+from reconciler.cli.output_options import OutputOptions
 from reconciler.pipeline import Job
 from reconciler.plan.saved import signed
 from reconciler.recall.observed import observe, plan_alone

@@ -11,7 +11,8 @@ import click
 
 from reconciler import settings
 from reconciler.cli.group import DIFFERENT, DONE, main
-from reconciler.cli.options import OutputOptions, output_options, scratch_option
+from reconciler.cli.options import scratch_option
+from reconciler.cli.output_options import OutputOptions, output_options
 from reconciler.cli.revision import write_revision
 from reconciler.comparing import Comparing, LiveSide, Side, differences
 from reconciler.declare.load import load

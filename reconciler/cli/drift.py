@@ -24,14 +24,13 @@ from reconciler.cli.job import Declared, read_declared
 from reconciler.cli.journal_options import journal_option, journal_owner_option
 from reconciler.cli.options import (
     DeclarationOptions,
-    OutputOptions,
     ReadingOptions,
     collected,
     files_options,
-    output_options,
     set_option,
 )
 from reconciler.cli.output import DEFAULT_FORMAT, print_error, print_notes
+from reconciler.cli.output_options import OutputOptions, output_options
 from reconciler.cli.targets import NamedTarget, TargetsOptions, targets_options, with_variables
 from reconciler.cli.telling import WebhookOptions, webhook_options
 from reconciler.drift.look import look

@@ -8,8 +8,8 @@ import click
 
 from reconciler.cli.command import Command
 from reconciler.cli.group import DONE, ERROR, main
-from reconciler.cli.options import OutputOptions, format_option
 from reconciler.cli.output import print_line, removal_confirmed
+from reconciler.cli.output_options import OutputOptions, format_option
 from reconciler.errors import SettingsError
 from reconciler.server.embedded import EmbeddedServer, servers
 

@@ -11,8 +11,9 @@ from reconciler import pipeline, settings
 from reconciler.cli.cluster_work import for_workers, work_in_worker
 from reconciler.cli.execution_options import ExecutionOptions
 from reconciler.cli.fleet_options import Several
-from reconciler.cli.options import DeclarationOptions, OutputOptions, ReadingOptions
+from reconciler.cli.options import DeclarationOptions, ReadingOptions
 from reconciler.cli.output import print_error, print_report, rollout_confirmed, watch_targets
+from reconciler.cli.output_options import OutputOptions
 from reconciler.cli.signals import stopping
 from reconciler.cli.target_work import Order, Work, work_on
 from reconciler.cli.targets import NamedTarget

@@ -7,13 +7,8 @@ import click
 from reconciler import pipeline
 from reconciler.cli.group import DONE, main
 from reconciler.cli.journal_options import journal_option, journal_owner_option
-from reconciler.cli.options import (
-    OutputOptions,
-    ReadingOptions,
-    format_option,
-    reading_options,
-    run_argument,
-)
+from reconciler.cli.options import ReadingOptions, reading_options, run_argument
+from reconciler.cli.output_options import OutputOptions, format_option
 from reconciler.journal.ownership import Place
 from reconciler.model.reserved_names import JOURNAL
 

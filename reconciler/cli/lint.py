@@ -13,12 +13,10 @@ import click
 from reconciler.cache import open_cache
 from reconciler.cli.group import DIFFERENT, DONE, main
 from reconciler.cli.options import (
-    OutputOptions,
     ReadingOptions,
     collected,
     files_root_option,
     no_cache_option,
-    output_options,
     scratch_option,
     set_option,
     start_option,
@@ -28,6 +26,7 @@ from reconciler.cli.options import (
     with_session,
 )
 from reconciler.cli.output import print_line, print_notes, write_file
+from reconciler.cli.output_options import OutputOptions, output_options
 from reconciler.counted import counted
 from reconciler.errors import SettingsError
 from reconciler.lint.live import lint_database

@@ -13,15 +13,14 @@ from reconciler.checks.workload import Query
 from reconciler.cli.group import DIFFERENT, DONE, main
 from reconciler.cli.journal_options import journal_option, journal_owner_option
 from reconciler.cli.options import (
-    OutputOptions,
     ReadingOptions,
     collected,
     files_root_option,
-    output_options,
     reading_options,
     run_argument,
     state_option,
 )
+from reconciler.cli.output_options import OutputOptions, output_options
 from reconciler.declare.load import load
 from reconciler.journal.ownership import Place
 from reconciler.model.reserved_names import JOURNAL

@@ -17,14 +17,13 @@ from reconciler.cli.group import main
 from reconciler.cli.job import make_job
 from reconciler.cli.options import (
     DeclarationOptions,
-    OutputOptions,
     collected,
     files_options,
-    output_options,
     set_option,
     start_option,
 )
 from reconciler.cli.output import DEFAULT_FORMAT
+from reconciler.cli.output_options import OutputOptions, output_options
 from reconciler.cli.permitting import PermissionOptions, permission_options, read_allowed
 from reconciler.cli.target_work import Work
 from reconciler.errors import SettingsError

@@ -16,12 +16,11 @@ from reconciler.cli.group import main
 from reconciler.cli.options import (
     NO_FILES,
     DeclarationOptions,
-    OutputOptions,
-    output_options,
     run_argument,
     scratch_option,
     variable_of,
 )
+from reconciler.cli.output_options import OutputOptions, output_options
 from reconciler.cli.permitting import read_allowed
 from reconciler.cli.running import run_plan, show_plan
 from reconciler.cli.target_work import Work

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from reconciler import settings
 from reconciler.cli.group import DONE, main
-from reconciler.cli.options import OutputOptions, files_root_option, output_options, state_option
+from reconciler.cli.options import files_root_option, state_option
+from reconciler.cli.output_options import OutputOptions, output_options
 from reconciler.declare.load import load
 from reconciler.declare.variables import Placeholders
 

@@ -13,13 +13,8 @@ from reconciler.cli.fleet import check_formats, finish, look_at_all
 from reconciler.cli.fleet_options import Several, several_options
 from reconciler.cli.group import DIFFERENT, DONE, main
 from reconciler.cli.job import make_job
-from reconciler.cli.options import (
-    DeclarationOptions,
-    OutputOptions,
-    files_options,
-    output_options,
-    set_option,
-)
+from reconciler.cli.options import DeclarationOptions, files_options, set_option
+from reconciler.cli.output_options import OutputOptions, output_options
 from reconciler.cli.target_work import Work
 
 
