@@ -136,7 +136,9 @@ class Site:
             return Prepared(plan, replace(job, rollout=work.rollout), target)
         job = self.declared.job(target, to_apply=work.command == "apply")
         job = replace(job, role=work.role, rollout=work.rollout)
-        if work.command != "verify":
+        if work.command == "verify":
+            job = replace(job, questions=False, proof=False)
+        else:
             job = replace(job, permitting=permitting)
         return Prepared(observe(job, None, plan_alone).plan, job, target)
 
