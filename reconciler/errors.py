@@ -233,6 +233,8 @@ class PlanRefused(ReconcileError):
 class DoubtfulRun(PlanRefused):
     """A run may be another target's: only its number can name it."""
 
+    rule = "run-of-another-target"
+
 
 class NothingToUndo(PlanRefused):
     """The journal records no run of a roll-out that could be undone."""
@@ -242,6 +244,8 @@ class NothingToUndo(PlanRefused):
 
 class UnknownRollout(NothingToUndo):
     """The journal has no run at all of a roll-out of that name."""
+
+    rule = "unknown-rollout"
 
 
 class Moved(PlanRefused):

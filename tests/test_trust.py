@@ -159,14 +159,14 @@ def test_the_file_cannot_lower_the_sslmode(
         assert options["sslmode"] == expected
 
 
+@pytest.mark.parametrize("name", ["host=own", "postgresql://own", "embedded"])
 def test_names_of_the_file_do_not_replace_urls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("reconcile.yml").write_text(
-        "targets: {'host=own': {url: host=other}, embedded: {url: host=other}}"
-    )
-    assert resolve_target(read(), "host=own").url == "host=own"
+    Path("reconcile.yml").write_text(f"targets: {{{name!r}: {{url: host=other}}}}")
+    with pytest.raises(SettingsError, match=r"a name has 1 to 63 letters|choose another"):
+        read()
 
 
 @pytest.mark.parametrize("scratch", ["target", "postgresql://127.0.0.1/d", "${VARIABLE_URL}"])

@@ -56,6 +56,8 @@ def is_this_machine(host: str) -> bool:
 class _NoWorkersError(SettingsError):
     """There is a scheduler, and no worker."""
 
+    rule = "no-workers"
+
 
 @dataclass
 class Cluster:
