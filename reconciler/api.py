@@ -276,12 +276,12 @@ class Database:
     @property
     def _recorded(self) -> Place:
         """The journal of earlier runs, also where none is kept now."""
-        return Place(self._target.journal or JOURNAL, whose=self._target.whose)
+        return Place(self._target.journal or JOURNAL, run_target=self._target.run_target)
 
     @property
     def _journal(self) -> Place | None:
         target = self._target
-        return Place(target.journal, whose=target.whose) if target.journal else None
+        return Place(target.journal, run_target=target.run_target) if target.journal else None
 
     def _job(
         self,

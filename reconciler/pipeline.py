@@ -30,10 +30,10 @@ from reconciler.introspect.notices import other_tools_notices, unfinished_notice
 from reconciler.introspect.stale import stale_bodies
 from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, later, runs
-from reconciler.journal.own_runs import last_of_rollout, last_own_run, runs_of_rollout
 from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
 from reconciler.journal.rollback import rollback_declaration
-from reconciler.journal.whose import Whose, is_of
+from reconciler.journal.run_target import RunTarget, is_of
+from reconciler.journal.runs_of_target import last_of_rollout, last_run_of_target, runs_of_rollout
 from reconciler.model.facts import Size
 from reconciler.model.object import Object
 from reconciler.model.on_scratch import without_check
@@ -108,8 +108,8 @@ def _place_of(job: Job | None, journal: Place | None) -> Place | None:
     """Return the place of the journal for a run with the variables that the job's files list."""
     if job is None or journal is None:
         return journal
-    name = journal.whose.name if journal.whose else ""
-    return replace(journal, whose=Whose(name, job.declaration.variables))
+    name = journal.run_target.name if journal.run_target else ""
+    return replace(journal, run_target=RunTarget(name, job.declaration.variables))
 
 
 def planned_again(saved: Plan, job: Job) -> Plan:
@@ -237,13 +237,13 @@ def _variables(undone: Run, journal: Place) -> Values:
     """Return the variables with which a rollback is recorded: those of the run that it undoes."""
     if undone.variables is not None:
         return undone.variables
-    return journal.whose.variables if journal.whose else {}
+    return journal.run_target.variables if journal.run_target else {}
 
 
 def _notes_of_run(run: Run, journal: Place) -> Iterator[str]:
     """Yield a note if a run that a number names was made for another target."""
-    if run.whose is not None and not is_of(run.whose, journal.whose):
-        yield f"run {run.id} was made for {run.whose}"
+    if run.run_target is not None and not is_of(run.run_target, journal.run_target):
+        yield f"run {run.id} was made for {run.run_target}"
 
 
 def _to_roll_back(
@@ -256,7 +256,7 @@ def _to_roll_back(
         return detail(connection, schema, run), left
     if run is not None:
         return detail(connection, schema, run), ()
-    last = last_own_run(connection, journal)
+    last = last_run_of_target(connection, journal)
     if last is None:
         raise PlanRefused(f"schema {schema} records no run that changed something")
     if last.rollback_of is not None and last.status != "done":

@@ -41,7 +41,7 @@ from reconciler.inventory.target import (
     Value,
     Variables,
 )
-from reconciler.journal.whose import Whose
+from reconciler.journal.run_target import RunTarget
 from reconciler.lint.settings import LintSettings
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.project_files import SETTINGS_FILE, STATE_FOLDER
@@ -147,9 +147,9 @@ class ResolvedTarget:
     name: str = ""
 
     @property
-    def whose(self) -> Whose:
+    def run_target(self) -> RunTarget:
         """The target as journals record it."""
-        return Whose(self.name, self.variables)
+        return RunTarget(self.name, self.variables)
 
     def with_variables(self, given: Mapping[str, Value]) -> ResolvedTarget:
         """Return the target with these variables over its own."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from reconciler.journal.whose import Whose, is_of
+from reconciler.journal.run_target import RunTarget, is_of
 from tests.conftest import Database
 from tests.test_three_way import declare, folder, run
 
@@ -187,24 +187,24 @@ def test_a_run_without_variables_belongs_to_no_other_tenant(
 @pytest.mark.parametrize(
     ("made", "target", "expected"),
     [
-        (Whose("a", {"x": 1}), Whose("a", {"x": 1, "y": 2}), True),
-        (Whose("a", {"x": 1}), Whose("b", {"x": 1}), True),
-        (Whose("a", {"x": 1}), Whose("a", {"x": True}), None),
-        (Whose("a", {"x": 1}), Whose("b", {"x": 2}), False),
-        (Whose("a", {"x": 1}), Whose("b"), False),
-        (Whose("a", {"x": 1}), Whose(), None),
-        (Whose("", {"x": 1}), Whose("", {"x": 2}), False),
-        (Whose("", {"x": 1}), Whose(), None),
-        (Whose("a"), Whose("", {"x": 1}), True),
-        (Whose("a"), Whose("b", {"x": 1}), None),
-        (Whose("a"), Whose("b"), True),
-        (None, Whose("b"), True),
-        (None, Whose("b", {"x": 1}), None),
+        (RunTarget("a", {"x": 1}), RunTarget("a", {"x": 1, "y": 2}), True),
+        (RunTarget("a", {"x": 1}), RunTarget("b", {"x": 1}), True),
+        (RunTarget("a", {"x": 1}), RunTarget("a", {"x": True}), None),
+        (RunTarget("a", {"x": 1}), RunTarget("b", {"x": 2}), False),
+        (RunTarget("a", {"x": 1}), RunTarget("b"), False),
+        (RunTarget("a", {"x": 1}), RunTarget(), None),
+        (RunTarget("", {"x": 1}), RunTarget("", {"x": 2}), False),
+        (RunTarget("", {"x": 1}), RunTarget(), None),
+        (RunTarget("a"), RunTarget("", {"x": 1}), True),
+        (RunTarget("a"), RunTarget("b", {"x": 1}), None),
+        (RunTarget("a"), RunTarget("b"), True),
+        (None, RunTarget("b"), True),
+        (None, RunTarget("b", {"x": 1}), None),
         (None, None, True),
     ],
 )
 def test_variables_and_names_decide(
-    made: Whose | None, target: Whose | None, expected: bool | None
+    made: RunTarget | None, target: RunTarget | None, expected: bool | None
 ) -> None:
     assert is_of(made, target) is expected
 

@@ -22,7 +22,7 @@ from reconciler.declare.files import Sources
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, ReconcileError, SettingsError
 from reconciler.fleet.cluster import OPTION
-from reconciler.inventory.once import keep_for
+from reconciler.inventory.source_answers import keep_for
 from reconciler.rollout.result import ERROR, TargetResult
 from reconciler.server.redaction import is_url
 from reconciler.server.scratch import OWN

@@ -38,7 +38,7 @@ from reconciler.drift.result import DriftReport, Status, TargetDrift
 from reconciler.errors import ReconcileError
 from reconciler.escape import Document
 from reconciler.fleet.threads import Outcome
-from reconciler.inventory.once import keep_for
+from reconciler.inventory.source_answers import keep_for
 from reconciler.journal.ownership import Place
 from reconciler.recall.observed import observe
 from reconciler.recall.remembered import Question, Result, question_of_target

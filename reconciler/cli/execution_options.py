@@ -58,7 +58,7 @@ class ExecutionOptions:
         return self._place(self.journal or configured.journal or JOURNAL, configured)
 
     def _place(self, schema: str, target: ResolvedTarget) -> Place:
-        return Place(schema, self.journal_owner or "", target.whose)
+        return Place(schema, self.journal_owner or "", target.run_target)
 
     def _lock_policy(self, policy: LockPolicy) -> LockPolicy:
         seconds = {

@@ -30,7 +30,7 @@ from reconciler.cli.signals import stopped_by_signals
 from reconciler.cli.streams import flush_streams, prepare_streams
 from reconciler.errors import ReconcileError
 from reconciler.escape import stored_document
-from reconciler.inventory.once import one_command
+from reconciler.inventory.source_answers import one_command
 from reconciler.version import version
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.journal.journal import in_schema
-from reconciler.journal.whose import Whose
+from reconciler.journal.run_target import RunTarget
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import APPLIER_LOCK
 from reconciler.model.variables import Value
@@ -126,9 +126,9 @@ class Run(BaseModel):
     seconds: float | None = None
 
     @property
-    def whose(self) -> Whose | None:
+    def run_target(self) -> RunTarget | None:
         """The target of the run; None if it was not recorded."""
-        return None if self.variables is None else Whose(self.target or "", self.variables)
+        return None if self.variables is None else RunTarget(self.target or "", self.variables)
 
 
 class StepRecord(BaseModel):

@@ -253,8 +253,8 @@ def _insert_run(connection: Connection, place: Place, plan: Model, rollout: str)
         "digest": plan.get("digest"),
         "rollback_of": plan.get("rollback_of"),
         "rollout": rollout,
-        "target": place.whose.name if place.whose else "",
-        "variables": Jsonb(dict(place.whose.variables)) if place.whose else None,
+        "target": place.run_target.name if place.run_target else "",
+        "variables": Jsonb(dict(place.run_target.variables)) if place.run_target else None,
     }
     return rows(connection, in_schema(INSERT_RUN, place.schema), values)[0]["id"]
 

@@ -15,8 +15,8 @@ from psycopg.types.json import Jsonb
 
 from reconciler.errors import PlanRefused
 from reconciler.escape import one_line
+from reconciler.journal.run_target import RunTarget
 from reconciler.journal.tables import ALL
-from reconciler.journal.whose import Whose
 from reconciler.model.reserved_names import BACKFILL_TABLE, JOURNAL
 from reconciler.server.connection import Connection, Row, rows, translated
 from reconciler.sql import name, text
@@ -29,12 +29,12 @@ VARIABLE = "RECONCILE_JOURNAL_OWNER"
 class Place:
     """The schema of the journal, and a further role that is trusted to own the journal, if any.
 
-    `whose` is the target for which runs are recorded, and whose runs are undone; None for any.
+    `run_target` is the target for which runs are recorded, and whose runs are undone; None for any.
     """
 
     schema: str = JOURNAL
     owner: str = ""
-    whose: Whose | None = None
+    run_target: RunTarget | None = None
 
 
 # Local to the transaction: names of pg_catalog first, whatever the search path of role or database.

@@ -19,8 +19,8 @@ from reconciler.journal.history import (
     last_left,
     later,
 )
-from reconciler.journal.own_runs import last_own_run
 from reconciler.journal.ownership import Place, assert_trusted
+from reconciler.journal.runs_of_target import last_run_of_target
 from reconciler.monitor.compare import figures, findings
 from reconciler.monitor.observed import Observed
 from reconciler.monitor.promises import (
@@ -85,7 +85,7 @@ def _run(connection: Connection, watch: Watch) -> Run:
     schema = watch.journal.schema
     if watch.run is not None:
         return detail(connection, schema, watch.run).run
-    run = last_own_run(connection, watch.journal)
+    run = last_run_of_target(connection, watch.journal)
     if run is None:
         raise PlanRefused(
             f"schema {schema} records no run that changed something: --journal names another schema"

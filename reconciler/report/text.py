@@ -243,7 +243,7 @@ def _history_row(run: Run) -> tuple[str, ...]:
         str(run.id),
         _local_time(run.started_at),
         _user(run),
-        run.whose.label if run.whose else "",
+        run.run_target.label if run.run_target else "",
         run.status,
         _achieved(run),
         _duration(run.seconds),
@@ -284,8 +284,8 @@ def _run_lines(detail: Detail) -> Iterator[str]:
     commit = f", commit {run.git_commit}" if run.git_commit else ""
     yield f"  by {_user(run)}, reconcile {run.version}{commit}"
     yield f"  plan {run.digest or plan.digest}"
-    if run.whose and run.whose.label:
-        yield f"  for {run.whose}"
+    if run.run_target and run.run_target.label:
+        yield f"  for {run.run_target}"
     yield ""
     for change in plan.changes:
         yield from _change_lines(change)

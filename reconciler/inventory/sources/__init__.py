@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reconciler.environment import environment_value
 from reconciler.inventory.inventory import Entry
-from reconciler.inventory.once import asked_once
+from reconciler.inventory.source_answers import asked_once
 from reconciler.inventory.sources import control, environment, file, program
 from reconciler.inventory.target import NotEmpty, not_empty
 

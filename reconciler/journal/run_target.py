@@ -1,4 +1,4 @@
-"""Tell whose a run is: targets that are schemas of one database share its journal."""
+"""Tell for which target a run was made: targets in one database share a journal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHOWN = 3  # variables in a message
 
 
 @dataclass(frozen=True)
-class Whose:
+class RunTarget:
     """A target: its name in reconcile.yml, "" without one, and the values of variables.
 
     Of a run, the variables are those that the YAML files list.
@@ -37,7 +37,7 @@ class Whose:
         return one_line(self.name or ", ".join(values[:SHOWN]))
 
 
-def is_of(run: Whose | None, target: Whose | None) -> bool | None:
+def is_of(run: RunTarget | None, target: RunTarget | None) -> bool | None:
     """Tell whether a run was made for a target; None if that is not sure.
 
     Variables decide: the same values give the same declaration, whatever the target is called.
@@ -57,13 +57,13 @@ def is_of(run: Whose | None, target: Whose | None) -> bool | None:
     return True
 
 
-def different_variables(run: Whose, target: Whose) -> list[str]:
+def different_variables(run: RunTarget, target: RunTarget) -> list[str]:
     """Return the variables of a run to which the target gives other values, or none."""
     other = target.variables
     return [n for n, v in run.variables.items() if n not in other or repr(other[n]) != repr(v)]
 
 
-def doubt(number: int, run: Whose | None, target: Whose) -> str:
+def doubt(number: int, run: RunTarget | None, target: RunTarget) -> str:
     """Return why a run is not taken for the target's, and how it can be undone."""
     if run is None:
         made = "was recorded by a version that did not keep for which target"
@@ -73,5 +73,5 @@ def doubt(number: int, run: Whose | None, target: Whose) -> str:
     return f"run {number} {made}: if it is to be undone, reconcile rollback {number}{option}"
 
 
-def _as_now(run: Whose, target: Whose) -> str:
+def _as_now(run: RunTarget, target: RunTarget) -> str:
     return target.described(different_variables(run, target))

@@ -1,4 +1,4 @@
-"""Choose the runs of a target in the journal that it may share with others."""
+"""Choose the runs of a target in a journal that targets may share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reconciler.errors import DoubtfulRun, NothingToUndo, PlanRefused, UnknownRollout
 from reconciler.journal.history import CHANGED, ONE_RUN, Run, query_journal, read_runs
 from reconciler.journal.ownership import Place
-from reconciler.journal.whose import Whose, doubt, is_of
+from reconciler.journal.run_target import RunTarget, doubt, is_of
 from reconciler.server.connection import Connection
 
 PAGE = 100  # runs
@@ -33,10 +33,10 @@ class _Made:
     """A run, and for whom it was made; None if that was not recorded."""
 
     number: int
-    whose: Whose | None
+    run_target: RunTarget | None
 
 
-def last_own_run(connection: Connection, place: Place) -> Run | None:
+def last_run_of_target(connection: Connection, place: Place) -> Run | None:
     """Read the last run of the target that changed, or may have changed, an object.
 
     Without one, returns None if the journal has no such run of anybody. Raises PlanRefused if all
@@ -75,25 +75,27 @@ def runs_of_rollout(connection: Connection, place: Place, rollout: str) -> list[
             f"{others}"
         )
     earlier = made[made.index(first) + 1 :]
-    kept = [each for each in earlier if is_of(each.whose, place.whose) is not False]
+    kept = [each for each in earlier if is_of(each.run_target, place.run_target) is not False]
     return [each.number for each in (first, *kept)]
 
 
 def _first(place: Place, found: Iterator[_Made]) -> tuple[_Made | None, str]:
-    """Return the first run of the target; without one, None and whose the first run is."""
+    """Return the first run of the target; without one, None and the target of the first run."""
     others = ""
     for made in found:
-        own = is_of(made.whose, place.whose)
-        if own is None and place.whose is not None:
-            raise DoubtfulRun(doubt(made.number, made.whose, place.whose))
+        own = is_of(made.run_target, place.run_target)
+        if own is None and place.run_target is not None:
+            raise DoubtfulRun(doubt(made.number, made.run_target, place.run_target))
         if own:
             return made, ""
-        others = others or f"; run {made.number} was made for {made.whose}"
+        others = others or f"; run {made.number} was made for {made.run_target}"
     return None, others
 
 
 def _for(place: Place) -> str:
-    return f" for {place.whose}" if place.whose is not None and place.whose.name else ""
+    return (
+        f" for {place.run_target}" if place.run_target is not None and place.run_target.name else ""
+    )
 
 
 def _read(connection: Connection, place: Place, made: _Made) -> Run:
@@ -106,5 +108,5 @@ def _made(connection: Connection, schema: str, condition: str, *values: object) 
     while found := query_journal(connection, schema, _RUNS + condition + _PAGE, before, *values):
         for row in found:
             variables = row["variables"]
-            yield _Made(row["id"], None if variables is None else Whose(row["name"], variables))
+            yield _Made(row["id"], None if variables is None else RunTarget(row["name"], variables))
         before = found[-1]["id"]
