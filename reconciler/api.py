@@ -30,6 +30,7 @@ from reconciler.pipeline import ExportStyle, Job
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.planning import scope_of
+from reconciler.recall.ahead import Ahead
 from reconciler.recall.observed import observe
 from reconciler.report import text
 
@@ -195,7 +196,7 @@ class Database:
         began, at = monotonic(), time()
         job = replace(self._job(declaration), questions=False, proof=False)
         examine = partial(look, declaration=declaration, journal=self._journal)
-        seen = observe(job, None, examine)
+        seen = observe(job, Ahead(None), examine)
         return TargetDrift(
             seen.plan.target,
             seen.plan.target,

@@ -22,6 +22,7 @@ from reconciler.journal.ownership import DEFAULT_PLACE
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
+from reconciler.recall.ahead import Ahead
 from reconciler.recall.observed import observe
 from reconciler.report import text
 from reconciler.server.connection import connect, rows, run_sql, translated
@@ -77,7 +78,7 @@ class _Demo:
 
     def drift(self) -> TargetDrift:
         examine = partial(look, declaration=self.job.declaration, journal=DEFAULT_PLACE)
-        seen = observe(self.job, None, examine)
+        seen = observe(self.job, Ahead(None), examine)
         plan, notes = seen.plan, (*seen.plan.notes, *seen.found.notes)
         found = TargetDrift(
             plan.target, plan.target, plan.in_sync, plan.unchanged, notes, seen.found.objects

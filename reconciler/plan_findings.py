@@ -48,7 +48,7 @@ def with_findings(
         context = scratch_context(live.context, server_of(tried.connection))
         with tried.connection.transaction(force_rollback=True):
             lacking = _build(around, canonical.desired, context, tried.connection)
-            new = unfilled(declaration, live.state)
+            new = unfilled(declaration, live.state, changed)
             rules = [r for r in all_rules().values() if not (r.is_measured or r.is_about_all)]
             roles = unbound(declaration)
             database = Database(tried.connection, settings.api_roles, new, roles)
@@ -83,7 +83,7 @@ def _surroundings(changed: Set[Ref], canonical: Canonical, live: State) -> State
     """
     desired = canonical.desired
     gone = (canonical.before or canonical.live).objects.keys() - desired.objects.keys()
-    kept = {r: o for r, o in live.objects.items() if r not in gone}
+    kept = {r: o for r, o in live.objects.items() if r not in gone} if gone else live.objects
     whole = State({**kept, **desired.objects}, {**live.edges, **desired.edges})
     tables = {r.on for r in changed if r.on is not None} | changed
     members = _with_needs(whole, {*desired, *(o.ref for t in tables for o in whole.objects_on(t))})

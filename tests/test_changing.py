@@ -41,18 +41,18 @@ def test_objects_that_were_recreated_are_read_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempts, "pauses", lambda: [0.0] * attempts.ATTEMPTS)
-    read, pending, times = reading.read_objects, list[str](), 0
+    ask, pending, times = reading.Asked.of, list[str](), 0
 
-    def read_late(connection: Connection, *rest: Any) -> Any:
+    def ask_late(connection: Connection, *rest: Any) -> Any:
         """Read in a snapshot that is older than the objects."""
         nonlocal times
         times += 1
         connection.execute("SELECT 1")
         if pending:
             database.run(pending.pop())
-        return read(connection, *rest)
+        return ask(connection, *rest)
 
-    monkeypatch.setattr(reading, "read_objects", read_late)
+    monkeypatch.setattr(reading.Asked, "of", ask_late)
     with connect(database.url) as connection:
         expected = introspect(connection).state
         for dropped, created in OBJECTS.items():

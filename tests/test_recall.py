@@ -18,8 +18,8 @@ from reconciler.cache import Cache
 from reconciler.cli import group, main
 from reconciler.cli import lint as lint_module
 from reconciler.kinds import KINDS
+from reconciler.recall.ahead import Ahead
 from reconciler.recall.observed import Observed, observe
-from reconciler.recall.remembered import Question
 from reconciler.server.capabilities import Server
 from reconciler.server.catalog_fingerprint import (
     IGNORED,
@@ -259,9 +259,9 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record the full looks at the catalogs."""
     seen: list[str] = []
 
-    def counted(job: pipeline.Job, question: Question | None, examine: Any) -> Observed[Any]:
+    def counted(job: pipeline.Job, ahead: Ahead, examine: Any) -> Observed[Any]:
         seen.append("full")
-        return observe(job, question, examine)
+        return observe(job, ahead, examine)
 
     monkeypatch.setattr("reconciler.cli.comparing.observe", counted)
     monkeypatch.setattr("reconciler.cli.drift.observe", counted)

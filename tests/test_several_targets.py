@@ -16,8 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg import conninfo
 
 from reconciler.pipeline import Job
+from reconciler.recall.ahead import Ahead
 from reconciler.recall.observed import Observed, observe
-from reconciler.recall.remembered import Question
 from reconciler.server.connection import connect, run_sql
 from reconciler.server.scratch import drop_database
 from reconciler.sql import compose, text
@@ -127,9 +127,9 @@ def test_targets_are_answered_from_memory(
 ) -> None:
     looked: list[str] = []
 
-    def counted(job: Job, question: Question | None, examine: Any) -> Observed[Any]:
+    def counted(job: Job, ahead: Ahead, examine: Any) -> Observed[Any]:
         looked.append("full")
-        return observe(job, question, examine)
+        return observe(job, ahead, examine)
 
     monkeypatch.setattr("reconciler.cli.drift.observe", counted)
     names = ("-t", "one", "-t", "three", "--format", "json")

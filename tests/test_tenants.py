@@ -11,8 +11,8 @@ import pytest
 from psycopg import conninfo
 
 from reconciler.pipeline import Job
+from reconciler.recall.ahead import Ahead
 from reconciler.recall.observed import Observed, observe
-from reconciler.recall.remembered import Question
 from tests.conftest import Database
 from tests.test_three_way import declare, folder, run
 
@@ -128,9 +128,9 @@ def test_no_result_is_remembered_for_other_variables(
     """A file beside reconcile.yml gives the variables: the circumstances do not tell them."""
     looked: list[str] = []
 
-    def counted(job: Job, question: Question | None, examine: Any) -> Observed[Any]:
+    def counted(job: Job, ahead: Ahead, examine: Any) -> Observed[Any]:
         looked.append("full")
-        return observe(job, question, examine)
+        return observe(job, ahead, examine)
 
     monkeypatch.setattr("reconciler.cli.drift.observe", counted)
     monkeypatch.setattr("reconciler.cli.comparing.observe", counted)

@@ -65,7 +65,8 @@ def shared_constraint_names(*states: Mapping[Ref, Object]) -> frozenset[tuple[st
 
     PostgreSQL allows it on different tables, but would choose another one for NOT NULL.
     """
-    owners: dict[tuple[str, str], set[Ref]] = {}
+    owners: dict[tuple[str, str], Ref] = {}
+    shared: set[tuple[str, str]] = set()
     known: Mapping[Ref, Object] = {}
     for objects in states:
         before, known = known, objects
@@ -73,8 +74,10 @@ def shared_constraint_names(*states: Mapping[Ref, Object]) -> frozenset[tuple[st
             if before.get(ref) is obj:
                 continue
             for constraint in reserved_constraint_names(obj):
-                owners.setdefault((ref.schema, constraint), set()).add(ref)
-    return frozenset(name for name, refs in owners.items() if len(refs) > 1)
+                own = (ref.schema, constraint)
+                if owners.setdefault(own, ref) != ref:
+                    shared.add(own)
+    return frozenset(shared)
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ class KnownForms:
     forms: Forms
     live: Snapshot
     declaration: Declaration
+    _latest: list[tuple[Desired, dict[Ref, str]]] = field(
+        default_factory=list[tuple[Desired, dict[Ref, str]]], compare=False
+    )
 
     @cached_property
     def _stored(self) -> frozenset[str]:
@@ -105,6 +108,12 @@ class KnownForms:
 
     def _pairs(self, desired: Desired) -> dict[Ref, str]:
         """Return the digests of declared objects that are not spelled as the live ones."""
+        if self._latest and self._latest[-1][0] is desired:
+            return self._latest[-1][1]
+        self._latest[:] = [(desired, self._digested(desired))]
+        return self._latest[-1][1]
+
+    def _digested(self, desired: Desired) -> dict[Ref, str]:
         live, later = self.live.state, State(desired.objects, self.live.state.edges)
         known = live.objects
         spelled = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from json import loads
@@ -20,7 +21,7 @@ from reconciler.cli.cluster_work import (
 )
 from reconciler.cli.fleet_options import check_executor, executor_option, open_executor
 from reconciler.cli.group import ARGUMENTS, DIFFERENT, DONE, ERROR, main
-from reconciler.cli.job import Declared, read_declared
+from reconciler.cli.job import Declared, begin, read_declared
 from reconciler.cli.journal_options import journal_option, journal_owner_option
 from reconciler.cli.options import (
     DeclarationOptions,
@@ -40,6 +41,7 @@ from reconciler.escape import Document
 from reconciler.fleet.threads import Outcome
 from reconciler.inventory.source_answers import keep_for
 from reconciler.journal.ownership import Place
+from reconciler.recall.ahead import Ahead
 from reconciler.recall.observed import observe
 from reconciler.recall.remembered import Question, Result, question_of_target
 from reconciler.report import json
@@ -94,35 +96,46 @@ def drift(
     named = targets.named(declared.file)
     if source.executor:
         named = with_variables(named, declared.file)
-    declared.check(target.flag for target in named)
-    workers = open_executor(source.executor, targets)
     alone = not (targets.several or told.asked)
-    questions = (
-        _questions(named, declared.file, alone=alone)
-        if workers.local
-        else _Questions({}, alone=False)
-    )
-    if questions.refusal and not quiet:
-        print_notes([questions.refusal])
-    look_at: Callable[[NamedTarget], _Looked] = (
-        _Look(declared, source, questions)
-        if workers.local
-        else partial(_look_in_worker, _Task.of(declaration, source, named))
-    )
-    outcomes = {o.target: o for o in workers.run(look_at, named, Event())}
+    questions = _questions(named, declared.file, alone=alone)
+    with closing(questions.ahead(named[0])) as ahead:
+        if alone and not source.executor:
+            begin(ahead, ReadingOptions(named[0].flag, source.session), declared.file)
+        declared.check(target.flag for target in named)
+        workers = open_executor(source.executor, targets)
+        look_at: Callable[[NamedTarget], _Looked]
+        if workers.local:
+            look_at = _Look(declared, source, questions, ahead if alone else None)
+        else:
+            questions = NO_QUESTIONS
+            look_at = partial(_look_in_worker, _Task.of(declaration, source, named))
+        if not quiet:
+            print_notes(filter(None, [questions.refusal]))
+        outcomes = {o.target: o for o in workers.run(look_at, named, Event())}
     results = [_result(outcomes[target]) for target in named]
     report = DriftReport(results, several=targets.several)
     printed = _written(report, output, quiet=quiet)
     for target in named:
         if error := _error_of(outcomes[target]):
             print_error(error, target.name if report.several else "")
-        if looked := outcomes[target].result:
-            looked.remember(questions.answer(looked.result, printed, output))
+    _remember(outcomes.values(), questions, printed, output)
     try:
         told.tell(report)
     except ReconcileError as error:
         print_error(error)
     return EXIT_STATUSES[report.status]
+
+
+def _remember(
+    outcomes: Iterable[Outcome[NamedTarget, _Looked]],
+    questions: _Questions,
+    printed: Document,
+    output: OutputOptions,
+) -> None:
+    """Remember of which targets the declaration and the catalogs do not differ."""
+    for outcome in outcomes:
+        if looked := outcome.result:
+            looked.remember(questions.answer(looked.result, printed, output))
 
 
 def _written(report: DriftReport, output: OutputOptions, *, quiet: bool) -> Document:
@@ -158,6 +171,10 @@ class _Questions:
             return Result(document, output.last_format)
         return Result(json.drift(DriftReport([result])), "json")
 
+    def ahead(self, target: NamedTarget) -> Ahead:
+        """Return a reading of a target that has not begun."""
+        return Ahead(self.by_target.get(target))
+
     def known(self, target: NamedTarget) -> TargetDrift | None:
         """Return what an earlier run has found, if nothing has changed since."""
         question = None if self.alone else self.by_target.get(target)
@@ -172,6 +189,9 @@ class _Questions:
             unchanged=found["unchanged"],
             notes=tuple(found["notes"]),
         )
+
+
+NO_QUESTIONS = _Questions({}, alone=False)
 
 
 def _questions(named: Sequence[NamedTarget], file: Settings, *, alone: bool) -> _Questions:
@@ -201,6 +221,7 @@ class _Look:
     declared: Declared
     source: LookOptions
     questions: _Questions
+    ahead: Ahead | None = None  # of the only target
 
     def __call__(self, target: NamedTarget) -> _Looked:
         start, at = time.monotonic(), time.time()
@@ -209,9 +230,9 @@ class _Look:
         reading = ReadingOptions(target.flag, self.source.session)
         resolved = reading.resolve(self.declared.file)
         job = replace(self.declared.job(resolved), questions=False, proof=False)
-        question = self.questions.by_target.get(target)
+        ahead = self.ahead or self.questions.ahead(target)
         examine = partial(look, declaration=job.declaration, journal=self.source.place(resolved))
-        observed = observe(job, question, examine)
+        observed = observe(job, ahead, examine)
         plan = observed.plan
         result = TargetDrift(
             target.name,
@@ -223,6 +244,7 @@ class _Look:
             at=at,
             seconds=time.monotonic() - start,
         )
+        question = ahead.question
         if question is None:
             return _Looked(result)
         return _Looked(result, lambda answer: observed.remember(question, answer, job))
@@ -264,7 +286,7 @@ def _look_in_worker(task: _Task, target: NamedTarget) -> _Looked:
 def _look_of(task: _Task) -> _Look:
     """Return the look of a command, made at its first target in this worker."""
     declared = read_declared(task.declaration, several=True)
-    return _Look(declared, task.source, _Questions({}, alone=False))
+    return _Look(declared, task.source, NO_QUESTIONS)
 
 
 def _error_of(outcome: Outcome[NamedTarget, _Looked]) -> ReconcileError | OSError | None:

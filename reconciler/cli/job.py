@@ -22,6 +22,7 @@ from reconciler.model.state import Declaration
 from reconciler.model.variables import Values
 from reconciler.pipeline import Job
 from reconciler.planning import scope_of
+from reconciler.recall.ahead import Ahead
 from reconciler.server.scratch import OWN
 from reconciler.settings import ResolvedTarget, Settings
 from reconciler.shapes import Shapes
@@ -129,17 +130,33 @@ def make_job(
     options: DeclarationOptions,
     execution: ExecutionOptions | None = None,
     session: Sequence[str] = (),
+    ahead: Ahead | None = None,
 ) -> tuple[Job, ResolvedTarget]:
-    """Read the settings and the YAML files into the job of one target."""
+    """Read the settings and the YAML files into the job of one target; let `ahead` begin to read.
+
+    Raises DeclarationError, SettingsError.
+    """
     declared = read_declared(options)
+    reading = ReadingOptions(options.target, session)
+    if ahead is not None:
+        begin(ahead, reading, declared.file)
     try:
         declared.check([options.target])
     except DeclarationError as error:
+        if ahead is not None:
+            ahead.close()
         raise _with_faults_of_sql(error, options, session) from None
-    target = ReadingOptions(options.target, session).resolve(declared.file)
+    target = reading.resolve(declared.file)
     if execution is not None:
         target = execution.override(target)
     return declared.job(target, to_apply=execution is not None), target
+
+
+def begin(ahead: Ahead, reading: ReadingOptions, file: Settings) -> None:
+    """Begin to read a target, unless the settings do not tell which."""
+    with suppress(SettingsError):
+        target = reading.resolve(file)
+        ahead.begin(target.url, target.lock_policy.session)
 
 
 def _with_faults_of_sql(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from reconciler.cli.output_options import OutputOptions, output_options
 from reconciler.cli.permitting import PermissionOptions, permission_options, read_allowed
 from reconciler.cli.target_work import Work
 from reconciler.errors import SettingsError
+from reconciler.recall.ahead import Ahead
+from reconciler.recall.remembered import Question
 from reconciler.server.trial import database_of
 
 
@@ -95,10 +98,13 @@ def _show(
     output: OutputOptions,
 ) -> int:
     allowed = read_allowed(permission.allow, declaration.state)
-    job, target = make_job(declaration, session=source.session)
-    permitting = Permitting(allowed, permission.place(target, source.role))
-    lint = settings.read().lint
-    return compare(replace(job, lint=lint, role=source.role, permitting=permitting), output)
+    question = click.get_current_context().find_object(Question)
+    with closing(Ahead(question)) as ahead:
+        job, target = make_job(declaration, session=source.session, ahead=ahead)
+        permitting = Permitting(allowed, permission.place(target, source.role))
+        lint = settings.read().lint
+        job = replace(job, lint=lint, role=source.role, permitting=permitting)
+        return compare(job, ahead, output)
 
 
 def _show_all(

@@ -35,6 +35,7 @@ from reconciler.errors import (
 )
 from reconciler.plan.plan import Plan
 from reconciler.planning import Job
+from reconciler.recall.ahead import Ahead
 from reconciler.recall.observed import observe, plan_alone
 from reconciler.report.rollout_progress import TargetWatcher, View
 from reconciler.rollout.groups import key_of
@@ -140,7 +141,7 @@ class Site:
             job = replace(job, questions=False, proof=False)
         else:
             job = replace(job, permitting=permitting)
-        return Prepared(observe(job, None, plan_alone).plan, job, target)
+        return Prepared(observe(job, Ahead(None), plan_alone).plan, job, target)
 
     def look(self, named: NamedTarget) -> TargetResult:
         """Plan, and keep the plan; of a plan that may not be run, say what would let it."""

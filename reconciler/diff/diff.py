@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Literal, cast
@@ -65,18 +65,26 @@ def differences(live: dict[str, Any], desired: dict[str, Any]) -> list[Differenc
 
     A list in a dump is one value, since its order may matter.
     """
-    from deepdiff import DeepDiff  # noqa: PLC0415 - slow to import, and needed by differences only
-
     unequal = {name for name in live.keys() | desired.keys() if not _are_equal(live, desired, name)}
-    before, after = ({n: dump[n] for n in unequal & dump.keys()} for dump in (live, desired))
-    tree = cast("dict[str, list[Any]]", DeepDiff(before, after, view="tree"))
-    found = {
-        _names(level.path(output_format="list")) for levels in tree.values() for level in levels
-    }
+    nested = {n for n in unequal if all(isinstance(dump.get(n), dict) for dump in (live, desired))}
+    found = {(name,) for name in unequal - nested} | _paths(live, desired, nested)
     return [
         Difference(field=".".join(path), live=_at(live, path), wanted=_at(desired, path))
         for path in sorted(found)
     ]
+
+
+def _paths(live: dict[str, Any], desired: dict[str, Any], nested: Set[str]) -> set[tuple[str, ...]]:
+    """Return the paths of what differs within mappings that both dumps have."""
+    if not nested:
+        return set()
+    from deepdiff import DeepDiff  # noqa: PLC0415 - slow to import, and needed by mappings only
+
+    before, after = ({name: dump[name] for name in nested} for dump in (live, desired))
+    tree = cast("dict[str, list[Any]]", DeepDiff(before, after, view="tree"))
+    return {
+        _names(level.path(output_format="list")) for levels in tree.values() for level in levels
+    }
 
 
 def _are_equal(live: dict[str, Any], desired: dict[str, Any], name: str) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from typing import NamedTuple, Self, cast
 
-from reconciler.errors import SettingsError
+from reconciler.errors import SettingsError, StatementFailed
 from reconciler.introspect.attempts import ObjectsChanged, read_until_steady
 from reconciler.introspect.catalogs import ADDRESSES, OBJECTS
 from reconciler.introspect.default_path import default_path
-from reconciler.introspect.objects import Address, read_objects
+from reconciler.introspect.objects import Address, Asked, Objects
 from reconciler.introspect.partitions import (
     finalize_detaching,
     local_and_inherited_not_null,
@@ -36,15 +37,13 @@ from reconciler.model.privileges import Grants
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import (
-    Connection,
-    rows,
-    server_of,
-    tuples,
-)
+from reconciler.server.connection import Connection, Row, rows, server_of, tuples
 from reconciler.server.one_snapshot import one_snapshot
 from reconciler.server.prepared import queries_prepared
+from reconciler.server.reading_ahead import Answers
 from reconciler.server.tablespaces import Tablespaces
+
+FURTHER = (SERVER_FACTS, RELATION_NAMES, DEPENDENCIES)
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,9 @@ class Snapshot:
         return self.state.dependents
 
 
+Begun = Generator[None, None, Snapshot]
+
+
 def introspect(
     connection: Connection, standing_for: Server | None = None, *, role: str = ""
 ) -> Snapshot:
@@ -94,8 +96,48 @@ def introspect(
     if standing_for is not None:
         with queries_prepared(connection), one_snapshot(connection):
             return _read(connection, server.standing_for(standing_for))
-    live = read_until_steady(partial(_read_steadily, connection, server))
-    return _for_role(connection, live, role) if role else live
+    return Reading(connection).snapshot(role)
+
+
+class Reading:
+    """A target that is being read: the server works on the queries while we do something else.
+
+    Nothing else may use the connection until `snapshot` returns.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Send the first queries; what they raise is raised by `snapshot`."""
+        self._connection, self._server = connection, server_of(connection)
+        self._begun: Begun | None = None
+        with suppress(StatementFailed):
+            self._begun = self._begin()
+
+    def snapshot(self, role: str = "") -> Snapshot:
+        """Return what `introspect` returns for the role."""
+        live = read_until_steady(self._read)
+        return _for_role(self._connection, live, role) if role else live
+
+    def close(self) -> None:
+        """Drop what the server has read, and close the connection."""
+        try:
+            if self._begun is not None:
+                with suppress(StatementFailed):
+                    self._begun.close()
+        finally:
+            self._connection.close()
+
+    def _begin(self) -> Begun:
+        begun = _read_steadily(self._connection, self._server)
+        next(begun)
+        return begun
+
+    def _read(self) -> Snapshot:
+        begun, self._begun = self._begun or self._begin(), None
+        try:
+            next(begun)
+        except StopIteration as end:
+            return cast("Snapshot", end.value)
+        raise AssertionError("the catalogs are read in two steps")
 
 
 def _for_role(connection: Connection, live: Snapshot, role: str) -> Snapshot:
@@ -119,11 +161,18 @@ def _for_role(connection: Connection, live: Snapshot, role: str) -> Snapshot:
     return replace(live, context=context)
 
 
-def _read_steadily(connection: Connection, server: Server) -> Snapshot:
-    """Read a database on which others work; raises ObjectsChanged if they dropped objects."""
+def _read_steadily(connection: Connection, server: Server) -> Generator[None, None, Snapshot]:
+    """Read a database on which others work; raises ObjectsChanged if they dropped objects.
+
+    Yields once the queries are sent.
+    """
     with one_snapshot(connection):
-        catalogued = tuples(connection, OBJECTS)
-        found = _read(connection, server)
+        asked = Asked.of(connection, server)
+        with Answers(connection, [*asked.queries, *FURTHER, OBJECTS]) as answers:
+            yield
+            objects, further = asked.objects(answers), _Further.of(answers)
+            catalogued = answers.tuples()
+        found = _snapshot(connection, server, objects, further)
         path = default_path(connection)
     before = {(classid, objid) for classid, objid, _ in catalogued}
     if gone := before.difference(tuples(connection, ADDRESSES)):
@@ -134,8 +183,31 @@ def _read_steadily(connection: Connection, server: Server) -> Snapshot:
 
 
 def _read(connection: Connection, server: Server) -> Snapshot:
-    found = read_objects(connection, server)
-    objects = found.objects
+    asked = Asked.of(connection, server)
+    with Answers(connection, [*asked.queries, *FURTHER]) as answers:
+        found, further = asked.objects(answers), _Further.of(answers)
+    return _snapshot(connection, server, found, further)
+
+
+class _Further(NamedTuple):
+    """What is read beside objects: facts of the server, names of relations, and dependencies."""
+
+    facts: Row
+    names: Mapping[tuple[str, str], str]
+    dependencies: Sequence[tuple[int, int, int, int, int, int]]
+
+    @classmethod
+    def of(cls, answers: Answers) -> Self:
+        """Read the answers to FURTHER."""
+        (facts,) = answers.rows()
+        names = {(schema, name): of for schema, name, of in answers.tuples()}
+        return cls(facts, names, answers.tuples())
+
+
+def _snapshot(
+    connection: Connection, server: Server, found: Objects, further: _Further
+) -> Snapshot:
+    facts, names, objects = further.facts, further.names, found.objects
     has_children = CHILDREN not in found.empty
     copies: PartitionCopies = {}
     if has_children:
@@ -143,8 +215,6 @@ def _read(connection: Connection, server: Server) -> Snapshot:
     objects |= with_partition_names(objects, copies)
     detaching = finalize_detaching(connection, objects, copies) if has_children else set[Ref]()
     unfinished = found.unfinished | detaching
-    facts = rows(connection, SERVER_FACTS)[0]
-    names = {(schema, name): of for schema, name, of in tuples(connection, RELATION_NAMES)}
     context = PlanningContext(
         server=server,
         user=facts["user"],
@@ -161,7 +231,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
         initial={} if DEFAULT_PRIVILEGES in found.empty else _initial_grants(connection, None),
     )
     return Snapshot(
-        State(objects, _edges(connection, found.addresses)),
+        State(objects, _edges(further.dependencies, found.addresses)),
         context,
         f"{facts['system']}/{facts['database']}",
         frozenset(facts["roles"]),
@@ -189,8 +259,10 @@ def _initial_grants(connection: Connection, role: str | None) -> dict[tuple[str,
     }
 
 
-def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref, frozenset[Ref]]:
-    """Return the needs of each object, from pg_depend.
+def _edges(
+    dependencies: Iterable[tuple[int, int, int, int, int, int]], addresses: Mapping[Address, Ref]
+) -> dict[Ref, frozenset[Ref]]:
+    """Return the needs of each object, from rows of pg_depend.
 
     An object that needs a column which a child table inherits needs the parent's column and the
     child table.
@@ -198,7 +270,7 @@ def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref
     edges: dict[Ref, set[Ref]] = defaultdict(set)
 
     known = addresses.get
-    for classid, objid, part, refclassid, refobjid, refpart in tuples(connection, DEPENDENCIES):
+    for classid, objid, part, refclassid, refobjid, refpart in dependencies:
         dependent = known((classid, objid, part)) or known((classid, objid, 0))
         needed = known((refclassid, refobjid, refpart)) or known((refclassid, refobjid, 0))
         if not dependent or not needed or dependent in (needed, needed.on):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from reconciler.introspect.attempts import ObjectsChanged, read_until_steady
@@ -23,7 +23,8 @@ from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import ref_of
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, Row, rows, server_of, translated, tuples
+from reconciler.server.connection import Connection, Row, rows, server_of, translated
+from reconciler.server.reading_ahead import Answers
 from reconciler.sql import compose, joined, literal, text
 
 # Objects whose names occur in identities. A plain name is a whole word there: nothing but a point,
@@ -65,23 +66,54 @@ def read_objects(
 
     `condition` is SQL over a row `o` of the kind's query.
     """
-    comments = {(c, o, s): comment for c, o, s, comment in tuples(connection, COMMENTS)}
-    numbers: list[int] = [r["number"] for r in rows(connection, EMPTY_SOURCES)]
-    empty = frozenset(SOURCES[n] for n in numbers)
-    read: list[tuple[type[Object], list[Row]]] = []
-    for kind in KINDS.values():
-        if kind.kind in kinds and (kind.oid_column, kind.own_rows) not in empty:
-            query = kind.catalog(server)
-            if condition:
-                query = f"SELECT o.* FROM ({query}) AS o WHERE {condition}"
-            read.append((kind, rows(connection, query)))
-    found = Objects(empty=empty)
-    for kind, found_rows in read:  # once all is read: others may drop what is not read yet
-        found_rows.reverse()
-        while found_rows:  # each is freed when its object is made: a large database has many
-            _add(found, kind, found_rows.pop(), comments)
-    _add_extension_members(connection, found.addresses)
-    return found
+    asked = Asked.of(connection, server, kinds, condition)
+    with Answers(connection, asked.queries) as answers:
+        return asked.objects(answers)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The kinds to read, with a query for each; `empty` as in Objects."""
+
+    kinds: Mapping[type[Object], str]
+    empty: Set[Source]
+
+    @classmethod
+    def of(
+        cls,
+        connection: Connection,
+        server: Server,
+        kinds: Set[str] = OF_DATABASE,
+        condition: str = "",
+    ) -> Asked:
+        """Choose the kinds of which there are objects, with the arguments of `read_objects`."""
+        numbers: list[int] = [r["number"] for r in rows(connection, EMPTY_SOURCES)]
+        empty = frozenset(SOURCES[n] for n in numbers)
+        found: dict[type[Object], str] = {}
+        for kind in KINDS.values():
+            if kind.kind in kinds and (kind.oid_column, kind.own_rows) not in empty:
+                query = kind.catalog(server)
+                if condition:
+                    query = f"SELECT o.* FROM ({query}) AS o WHERE {condition}"
+                found[kind] = query
+        return cls(found, empty)
+
+    @property
+    def queries(self) -> Sequence[str]:
+        """The queries with the answers that `objects` reads."""
+        return [COMMENTS, *self.kinds.values(), EXTENSION_MEMBERS]
+
+    def objects(self, answers: Answers) -> Objects:
+        """Read the objects from the answers to `queries`."""
+        comments = {(c, o, s): comment for c, o, s, comment in answers.tuples()}
+        found = Objects(empty=self.empty)
+        for kind in self.kinds:
+            found_rows = answers.rows()
+            found_rows.reverse()
+            while found_rows:  # each is freed when its object is made: a large database has many
+                _add(found, kind, found_rows.pop(), comments)
+        _add_extension_members(answers.rows(), found.addresses)
+        return found
 
 
 def _add(found: Objects, kind: type[Object], row: Row, comments: Mapping[Address, str]) -> None:
@@ -110,9 +142,9 @@ def _add(found: Objects, kind: type[Object], row: Row, comments: Mapping[Address
         found.objects[ref] = obj
 
 
-def _add_extension_members(connection: Connection, addresses: dict[Address, Ref]) -> None:
+def _add_extension_members(members: Iterable[Row], addresses: dict[Address, Ref]) -> None:
     """Map members to extensions: dependents of a member need the extension."""
-    for row in rows(connection, EXTENSION_MEMBERS):
+    for row in members:
         extension = addresses.get((row["refclassid"], row["refobjid"], 0))
         if extension is not None:
             addresses[row["classid"], row["objid"], 0] = extension

@@ -24,6 +24,7 @@ from reconciler.server.connection import Row
 
 T = TypeVar("T")
 MAX_RELATIONS = 1 << 16  # remembered while objects are read
+NO_REFS: frozenset[Ref] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,13 @@ class State:
 
     def _needed(self, ref: Ref) -> frozenset[Ref]:
         obj = self.objects.get(ref)
-        known = self.edges.get(ref, frozenset[Ref]())
+        known = self.edges.get(ref, NO_REFS)
         if obj is not None:
             known = known | obj.needs()
             if deferred := deferred_needs(obj):
                 known -= deferred
+        if ref not in known and self.objects.keys() >= known:  # mostly, and without copies
+            return known
         return frozenset((known & self.objects.keys()) - {ref})
 
     def of(self, capability: type[T]) -> Iterator[T]:
@@ -105,7 +108,10 @@ class State:
         dependents: dict[Ref, set[Ref]] = {}
         for ref in self.objects:
             for needed in self.needs(ref):
-                dependents.setdefault(needed, set()).add(ref)
+                if (found := dependents.get(needed)) is None:
+                    dependents[needed] = {ref}
+                else:
+                    found.add(ref)
         return dependents
 
     def parts(self, ref: Ref) -> Sequence[InlinePart]:

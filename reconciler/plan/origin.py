@@ -31,9 +31,7 @@ def with_origins(plan: Plan, positions: Positions) -> Plan:
     The rule is the name of the first hazard among the change's steps, in the order of HazardKind,
     and the severity a warning; without a hazard they are the action and a note.
     """
-    kinds = {change.kind for change in plan.changes}
-    declared = dict.fromkeys(ref for ref, _ in positions if ref.kind in kinds)
-    refs = {(r.kind, r.identity): r for r in (*declared, *plan.touches)}
+    refs = _refs_of_changes(plan, positions)
     dropped = {(c.kind, c.identity) for c in plan.changes if c.action == "drop"}
     hazards = _hazards(plan)
     changes: list[Planned] = []
@@ -47,6 +45,16 @@ def with_origins(plan: Plan, positions: Positions) -> Plan:
         )
         changes.append(change.model_copy(update=origin._asdict()))
     return plan.model_copy(update={"changes": tuple(changes)})
+
+
+def _refs_of_changes(plan: Plan, positions: Positions) -> dict[Named, Ref]:
+    """Return the refs by kind and identity; those in files only where the plan lacks some."""
+    refs = {(r.kind, r.identity): r for r in plan.touches}
+    kinds = {c.kind for c in plan.changes if (c.kind, c.identity) not in refs}
+    if not kinds:
+        return refs
+    declared = dict.fromkeys(ref for ref, _ in positions if ref.kind in kinds)
+    return {(r.kind, r.identity): r for r in declared} | refs
 
 
 @contextmanager

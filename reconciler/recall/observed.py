@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from reconciler.introspect.global_objects import for_declaration
-from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.introspect.introspect import Snapshot
 from reconciler.pipeline import Job, plan_of
 from reconciler.plan.plan import Plan
-from reconciler.recall.remembered import Question, Result, fingerprint_for
+from reconciler.recall.ahead import Ahead
+from reconciler.recall.remembered import Question, Result
 from reconciler.server.catalog_fingerprint import CatalogFingerprint
-from reconciler.server.connection import Connection, connect_to_read
+from reconciler.server.connection import Connection
 from reconciler.server.installation import places_of_programs
 from reconciler.server.scratch import OWN
 
@@ -47,15 +48,14 @@ def plan_alone(plan: Plan, live: Snapshot, connection: Connection) -> Plan:
     return plan
 
 
-def observe(job: Job, question: Question | None, examine: Examination[T]) -> Observed[T]:
-    """Plan as `pipeline.plan_changes`, and examine more; take a fingerprint for a `question`.
+def observe(job: Job, ahead: Ahead, examine: Examination[T]) -> Observed[T]:
+    """Plan as `pipeline.plan_changes`, and examine more; take a fingerprint for a question.
 
     What is read after the fingerprint is at least as new: if the fingerprint is the same later on,
     all was read as it still is.
     """
-    with connect_to_read(job.target, job.session) as connection:
-        fingerprint = fingerprint_for(question, connection)
-        live = introspect(connection, role=job.role)
+    connection, fingerprint, live = ahead.read(job.target, job.session, job.role)
+    with connection:
         live, _ = for_declaration(live, connection, job.declaration)
         plan = plan_of(job, live, connection)
         found = examine(plan, live, connection)

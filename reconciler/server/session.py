@@ -209,10 +209,10 @@ class Connection(psycopg.Connection[Row]):
                 self.pgconn.pipeline_sync()
                 results = self.wait(_fetched(self.pgconn, len(commands)))
             finally:
-                self._leave_pipeline_mode()
+                self.leave_pipeline_mode()
         return [_tag(result, self) for result in results]
 
-    def _leave_pipeline_mode(self) -> None:
+    def leave_pipeline_mode(self) -> None:
         """Leave pipeline mode; end a connection on which answers are left to read."""
         try:
             self.pgconn.exit_pipeline_mode()

@@ -1,0 +1,85 @@
+"""Read a target while the declaration is read, with the same results and errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from reconciler.cli import main
+from reconciler.errors import ConnectionFailed
+from reconciler.introspect.introspect import introspect
+from reconciler.recall.ahead import Ahead
+from reconciler.server.connection import connect, run_sql
+from tests.conftest import Database
+
+NOWHERE = "host=/nowhere dbname=postgres"
+
+
+@pytest.fixture
+def database(new_database: Callable[..., Database]) -> Database:
+    return new_database("CREATE TABLE public.t (n int NOT NULL); CREATE INDEX i ON public.t (n)")
+
+
+def test_what_is_read_ahead_is_what_is_read(database: Database) -> None:
+    with closing(Ahead(None)) as ahead, connect(database.url) as other:
+        ahead.begin(database.url, {})
+        run_sql(other, "CREATE VIEW public.later AS SELECT 1 AS n")
+        connection, _, found = ahead.read(database.url, {}, "")
+        with connection:
+            again = introspect(connection).state
+    assert {str(r) for r in again} - {str(r) for r in found.state} == {"view public.later"}, (
+        "one snapshot, from when the reading began"
+    )
+
+
+def test_a_session_that_ends_meanwhile_is_replaced(database: Database) -> None:
+    session = {"idle_in_transaction_session_timeout": "50ms"}
+    with closing(Ahead(None)) as ahead:
+        ahead.begin(database.url, session)
+        time.sleep(1.0)
+        connection, _, found = ahead.read(database.url, session, "")
+        with connection:
+            assert "table public.t" in {str(r) for r in found.state}
+
+
+def test_a_server_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def refuse(target: str, *_: object) -> None:
+        asked.append(target)
+        raise ConnectionFailed("nobody there")
+
+    monkeypatch.setattr("reconciler.recall.ahead.connect_to_read", refuse)
+    with closing(Ahead(None)) as ahead:
+        ahead.begin(NOWHERE, {})
+        with pytest.raises(ConnectionFailed, match="nobody there"):
+            ahead.read(NOWHERE, {}, "")
+    assert asked == [NOWHERE]
+
+
+@pytest.mark.parametrize("command", ["plan", "drift"])
+def test_faults_of_files_come_before_those_of_the_server(command: str, tmp_path: Path) -> None:
+    (tmp_path / "t.yml").write_text("tables: {t: {colums: {}}}\n")
+    arguments = [command, "--target", NOWHERE, "--state", str(tmp_path), "--schema", "public"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "colums" in result.stderr
+    assert "cannot connect" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "drift"])
+def test_no_connection_is_left_open(command: str, database: Database, tmp_path: Path) -> None:
+    (tmp_path / "t.yml").write_text("tables: {t: {colums: {}}}\n")
+    arguments = [command, "--target", database.url, "--state", str(tmp_path), "--schema", "public"]
+    assert CliRunner().invoke(main, arguments).exit_code == 1
+    with connect(database.url) as connection:
+        found = connection.execute(
+            "SELECT count(*) AS n FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchall()
+    assert found[0]["n"] == 0
