@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.cache import Cache
 from reconciler.declare.load import load
-from reconciler.declare.stored import StoredPositions
+from reconciler.declare.positions import StoredPositions
 from reconciler.errors import DeclarationError
 from reconciler.model.state import Declaration
 from tests.conftest import ROOT
@@ -98,8 +98,11 @@ def test_an_entry_of_another_shape_is_none(cache: Cache, tmp_path: Path) -> None
     (entry,) = cache.folder.iterdir()
     key = entry.name.removeprefix("declaration-")
     good = cache.get("declaration", key)
-    wrongs: list[object] = [[], {}, {**good, "refs": []}, {**good, "objects": [[0, {"no": 1}]]}]
-    wrongs += [{**good, "positions": [[0, "", 7, 1, 1]]}, {**good, "sources": None}]
+    wrongs: list[object] = [[], {}, {**good, "refs": []}, {**good, "objects": [[0, 9]]}]
+    wrongs += [{**good, "fields": [{"no": 1}] * 2}, {**good, "sources": None}]
+    places = good["positions"]
+    others = [{"lines": [9] * 3}, {"lines": [0] * 3}, {"ends": [2]}, {"numbers": [1]}, {"no": 1}]
+    wrongs += [{**good, "positions": {**places, **other}} for other in others]
     for wrong in wrongs:
         cache.put("declaration", key, wrong)
         assert_same(load(file, cache=cache), expected)

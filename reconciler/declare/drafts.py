@@ -14,6 +14,7 @@ from reconciler.declare.fields import FieldValue, key_of
 from reconciler.declare.home_schema import HomeNames
 from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.nodes import Scalar, duplicate
+from reconciler.declare.positions import Positions
 from reconciler.declare.renames import impossible_renames
 from reconciler.declare.validate import Subject, validated
 from reconciler.errors import Position, Problem
@@ -54,7 +55,7 @@ class Drafts:
         self.drafts: dict[Ref, Draft] = {}
         self.parts: list[tuple[Ref, Draft]] = []  # fields of objects, declared elsewhere
         self.exclusive: dict[Ref, frozenset[str]] = {}
-        self.positions: dict[tuple[Ref, str], Position] = {}
+        self.positions = Positions()
         self.faulty: set[Ref] = set()
 
     def add(self, ref: Ref, draft: Draft) -> None:
@@ -91,7 +92,7 @@ class Drafts:
     def _add_part(self, ref: Ref, part: Draft) -> None:
         """Add a field to an object, where nothing but `true` may stand."""
         draft = self.drafts.setdefault(ref, part)
-        self.add_position(ref, "", part.position)
+        self.positions.add(ref, {"": part.position})
         if draft.absent:
             problem = duplicate(str(ref), part.position, draft.position, " absent")
             self.problems.append(problem)
@@ -101,11 +102,7 @@ class Drafts:
                 title = f"{key} of {ref}"
                 self.problems.append(duplicate(title, value.position, first.position))
             draft.fields[key] = value
-            self.positions[ref, key] = value.position
-
-    def add_position(self, ref: Ref, key: str, position: Position) -> None:
-        """Record the position of a key, unless an earlier document has the key too."""
-        self.positions.setdefault((ref, key), position)
+            self.positions.put(ref, key, value.position)
 
     def add_exclusive(self, ref: Ref, kinds: frozenset[str]) -> None:
         """Record kinds with complete lists of children."""
@@ -215,7 +212,7 @@ class Drafts:
             values["owner"] = parent.owner
         objects[ref] = kind.model_validate(values)
         self.drafts[ref] = replace(draft, kind=kind, fields={}, derived={})
-        self.positions[ref, ""] = draft.position
+        self.positions.put(ref, "", draft.position)
 
 
 def _is_renamed(draft: Draft) -> bool:

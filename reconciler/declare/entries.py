@@ -144,19 +144,20 @@ class EntryReader:
         return ["state", *sections, *(["exclusive"] if sections or _lists_of(kind) else [])]
 
     def _record_positions(self, ref: Ref, entry: Entry, body: Entries, content: _Content) -> None:
-        self.drafts.add_position(ref, "", entry.position)
+        positions = {"": entry.position}
         for key, child in body.entries.items():
-            self.drafts.add_position(ref, key, child.position)
+            positions.setdefault(key, child.position)
         grants = body.entries["grants"].node if "grants" in body.entries else None
         if isinstance(grants, Entries):
             for role, granted in grants.entries.items():
-                self.drafts.add_position(ref, f"grants.{role}", granted.position)
+                positions.setdefault(f"grants.{role}", granted.position)
         elif grants is not None and plain(grants) is None:
             hint = "grants: {} lists no role; leave the key out to keep all privileges"
             message = "grants: expected roles with their privileges, got nothing"
             self.problems.append(Problem(message, grants.position, hint, "wrong-type"))
         for key, value in content.fields.items():
-            self.drafts.add_position(ref, key, value.position)
+            positions.setdefault(key, value.position)
+        self.drafts.positions.add(ref, positions)
 
     # -- fields ------------------------------------------------------------------------------------
 

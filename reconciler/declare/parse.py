@@ -48,7 +48,8 @@ MAX_SIZE = 2_000_000  # values in one document, with every alias expanded
 MAX_DOCUMENTS = 10_000  # in a file
 MAX_REPARSED = 1 << 20  # characters
 
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_OTHER_BREAKS = "\r\x85\u2028\u2029"
+_LINE_BREAK = re.compile(f"\r\n|[\n{_OTHER_BREAKS}]")
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # characters that PostgreSQL's text cannot hold
 _INT = re.compile(  # Python refuses to convert numbers of more digits
     r"[-+]?[0-9]{1,300}|0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}"
@@ -85,7 +86,13 @@ def documents(file: Path, problems: list[Problem], files: Files) -> list[Node]:
 
 def lines_of(data: bytes) -> list[str]:
     """Split the content of a file into lines, as positions count them."""
-    return _LINE_BREAK.split(data.removeprefix(BOM_UTF8).decode())
+    return _lines(data.removeprefix(BOM_UTF8).decode())
+
+
+def _lines(text: str) -> list[str]:
+    if any(character in text for character in _OTHER_BREAKS):
+        return _LINE_BREAK.split(text)
+    return text.split("\n")  # a tenth of the time
 
 
 class _Mark(Protocol):
@@ -97,7 +104,7 @@ class _Positions:
     """Positions in a file, from PyYAML's marks and from indexes into the text."""
 
     def __init__(self, file: Path, text: str) -> None:
-        self.file, self.text, self.lines = file, text, _LINE_BREAK.split(text)
+        self.file, self.text, self.lines = file, text, _lines(text)
         self._with_hash = {n for n, line in enumerate(self.lines) if "#" in line}
 
     def at_mark(self, mark: _Mark | None) -> Position:

@@ -7,10 +7,14 @@ declaration. A declaration with checks, or with anything else but objects, is no
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from sys import intern
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -19,39 +23,17 @@ from reconciler.cache import Cache, digest_of, encoded, program_stamps
 from reconciler.declare.files import MAX_YAML_SIZE, FileRefused, Sources, files_in_folder
 from reconciler.declare.layout import Kinds
 from reconciler.declare.parse import lines_of
+from reconciler.declare.positions import Places, Positions, StoredPositions
 from reconciler.declare.variables import Placeholders
-from reconciler.errors import Position
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration
 from reconciler.model.variables import Values
 
 SECTION = "declaration"
-Place = tuple[int, int, int]  # the number of a file, line and column
 _PLAIN = frozenset({str, int, bool, type(None)})
+_ALIKE_IF_EQUAL = _PLAIN | {Ref}
 _UNUSABLE = (ValidationError, KeyError, TypeError, ValueError, IndexError, AttributeError)
-
-
-@dataclass(frozen=True, eq=False)
-class StoredPositions(Mapping[tuple[Ref, str], Position]):
-    """The positions of a stored declaration; `lines` are those of each file."""
-
-    places: Mapping[tuple[Ref, str], Place]
-    files: Sequence[Path]
-    lines: Sequence[Sequence[str]]
-
-    def __getitem__(self, key: tuple[Ref, str]) -> Position:
-        file, line, column = self.places[key]
-        return Position(self.files[file], line, column, self.lines[file][line - 1])
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.places
-
-    def __iter__(self) -> Iterator[tuple[Ref, str]]:
-        return iter(self.places)
-
-    def __len__(self) -> int:
-        return len(self.places)
 
 
 @dataclass(frozen=True)
@@ -92,12 +74,22 @@ def stored_declaration(contents: Contents, cache: Cache, kinds: Kinds) -> Declar
 
 def store(declaration: Declaration, contents: Contents, cache: Cache, kinds: Kinds) -> None:
     """Store a declaration, if it can be read back."""
-    sources = declaration.sources
-    if not isinstance(sources, Sources) or _holds_more(declaration):
+    sources, positions = declaration.sources, declaration.positions
+    if not isinstance(sources, Sources) or not isinstance(positions, Positions):
+        return
+    if _holds_more(declaration):
         return
     try:
-        body = encoded(_dumped(declaration, sources))
-        same = _is_same(declaration, _restored(json.loads(body), contents, kinds))
+        refs = _Refs()
+        places = Places.of(positions, refs.number)
+        body = encoded(_dumped(declaration, sources, refs, places))
+        restored = _restored(json.loads(body), contents, kinds)
+        same = (
+            restored is not None
+            and _is_same(declaration, restored)
+            and isinstance(restored.positions, StoredPositions)
+            and restored.positions.are_same(positions, places)
+        )
     except (*_UNUSABLE, FileRefused):
         return
     if same:
@@ -119,35 +111,28 @@ def _holds_more(declaration: Declaration) -> bool:
     return rest != Declaration()
 
 
-def _dumped(declaration: Declaration, sources: Sources) -> dict[str, Any]:
-    refs = _Refs({}, [])
-    files: dict[Path, int] = {}
-    places = [
-        [refs.number(ref), key, files.setdefault(at.file, len(files)), at.line, at.column]
-        for (ref, key), at in declaration.positions.items()
-    ]
+def _dumped(
+    declaration: Declaration, sources: Sources, refs: _Refs, places: Places
+) -> dict[str, Any]:
+    fields = _Fields({}, [])
+    searched = groupby(declaration.search_path.items(), itemgetter(1))
     return {
-        "objects": [[refs.number(r), _fields(o)] for r, o in declaration.objects.items()],
-        "absent": [[refs.number(r), _fields(o)] for r, o in declaration.absent.items()],
+        "objects": _numbered(declaration.objects, refs, fields),
+        "absent": _numbered(declaration.absent, refs, fields),
         "exclusive": [[refs.number(r), sorted(k)] for r, k in declaration.exclusive.items()],
-        "search_path": [[refs.number(r), s] for r, s in declaration.search_path.items()],
-        "positions": places,
-        "files": [str(file) for file in files],
+        "search_path": [[schema, [refs.numbers[r] for r, _ in of]] for schema, of in searched],
+        "positions": vars(places),
         "in_schemas": sorted(declaration.schemas),
         "variables": dict(declaration.variables),
         "sources": sources.as_json(),
-        "refs": refs.listed,
+        "refs": [refs.kinds, refs.schemas, refs.names, refs.tables, refs.arguments],
+        "fields": fields.listed,
     }
 
 
-def _fields(obj: Object) -> dict[str, Any]:
-    """Return the declared fields as plain data, the derived ones too."""
-    hidden = {n: getattr(obj, n) for n in _hidden(type(obj)) if n in obj.model_fields_set}
-    return obj.model_dump(mode="json", by_alias=True, exclude_unset=True) | hidden
-
-
-def _hidden(kind: type[Object]) -> list[str]:
-    return [n for n, f in kind.model_fields.items() if f.exclude and n != "ref"]
+def _numbered(objects: Mapping[Ref, Object], refs: _Refs, fields: _Fields) -> list[list[int]]:
+    """Return the numbers of refs, and the numbers of their objects' fields."""
+    return [[refs.numbers[r] for r in objects], [*map(fields.number, objects.values())]]
 
 
 def _restored(entry: Any, contents: Contents, kinds: Kinds) -> Declaration | None:
@@ -156,58 +141,89 @@ def _restored(entry: Any, contents: Contents, kinds: Kinds) -> Declaration | Non
     if not sources.are_unchanged():
         return None
     refs = _restored_refs(entry["refs"])
-    objects: list[tuple[Ref, dict[str, Any]]] = [(refs[n], f) for n, f in entry["objects"]]
-    absent: list[tuple[Ref, dict[str, Any]]] = [(refs[n], f) for n, f in entry["absent"]]
-    files = [Path(file) for file in entry["files"]]
-    places: dict[tuple[Ref, str], Place] = {
-        (refs[number], key): (file, line, column)
-        for number, key, file, line, column in entry["positions"]
-    }
+    fields: list[dict[str, Any]] = entry["fields"]
+    objects = _paired(entry["objects"], refs, fields)
+    absent = _paired(entry["absent"], refs, fields)
+    places = Places(**entry["positions"])
+    files = [Path(file) for file in places.files]
     lines = [lines_of(contents.texts[file]) for file in files]
-    if any(not 0 < line <= len(lines[file]) for file, line, _ in places.values()):
-        raise ValueError("a position beyond the end of a file")
     return Declaration(
         objects={
             r: kinds[r.kind].model_validate({**f, "ref": r}).share_fields_set() for r, f in objects
         },
         absent={r: kinds[r.kind].model_construct(ref=r, **f) for r, f in absent},
         exclusive={refs[number]: frozenset(names) for number, names in entry["exclusive"]},
-        search_path={refs[number]: schema for number, schema in entry["search_path"]},
-        positions=StoredPositions(places, files, lines),
+        search_path={refs[number]: s for s, numbers in entry["search_path"] for number in numbers},
+        positions=StoredPositions.of(places, refs, files, lines),
         schemas=frozenset(entry["in_schemas"]),
         variables=dict(entry["variables"]),
         sources=sources,
     )
 
 
-@dataclass(frozen=True)
+def _paired(
+    numbered: Sequence[Sequence[int]], refs: Sequence[Ref], fields: Sequence[dict[str, Any]]
+) -> list[tuple[Ref, dict[str, Any]]]:
+    """Return what `_numbered` wrote as refs, with the fields of their objects."""
+    return [(refs[ref], fields[of_ref]) for ref, of_ref in zip(*numbered, strict=True)]
+
+
 class _Refs:
     """Numbers of refs, in the order of first use; a table before the objects on the table."""
 
-    numbers: dict[Ref, int]
-    listed: list[list[Any]]
+    def __init__(self) -> None:
+        self.numbers: dict[Ref, int] = {}
+        self.kinds, self.schemas, self.names = list[str](), list[str](), list[str]()
+        self.tables, self.arguments = list[int | None](), list[str | None]()
 
     def number(self, ref: Ref) -> int:
         known = self.numbers.get(ref)
         if known is None:
-            on = None if ref.on is None else self.number(ref.on)
-            known = self.numbers[ref] = len(self.listed)
-            self.listed.append([ref.kind, ref.schema, ref.name, on, ref.arguments])
+            table = None if ref.on is None else self.number(ref.on)
+            known = self.numbers[ref] = len(self.names)
+            self.kinds.append(ref.kind)
+            self.schemas.append(ref.schema)
+            self.names.append(ref.name)
+            self.tables.append(table)
+            self.arguments.append(ref.arguments)
         return known
 
 
-def _restored_refs(listed: Sequence[Sequence[Any]]) -> list[Ref]:
+def _restored_refs(columns: Sequence[Sequence[Any]]) -> list[Ref]:
     refs: list[Ref] = []
-    for kind, schema, name, on, arguments in listed:
+    for kind, schema, name, on, arguments in zip(*columns, strict=True):
         table = None if on is None else refs[int(on)]
-        refs.append(Ref(kind, schema, name, table, arguments))
+        refs.append(Ref(intern(kind), intern(schema), name, table, arguments))
     return refs
 
 
-def _is_same(declaration: Declaration, restored: Declaration | None) -> bool:
-    """Tell whether two declarations are the same in all that a plan depends on."""
-    if restored is None:
-        return False
+@dataclass(frozen=True)
+class _Fields:
+    """Numbers of the fields of objects: many columns have the same type, and nothing else."""
+
+    numbers: dict[tuple[object, ...], int]
+    listed: list[dict[str, Any]]
+
+    def number(self, obj: Object) -> int:
+        kind = type(obj)
+        declared = obj.model_dump_json(by_alias=True, exclude_unset=True)
+        hidden = [(n, getattr(obj, n)) for n in _hidden(kind) & obj.model_fields_set]
+        key = (kind, declared, *hidden)
+        known = self.numbers.get(key)
+        if known is None:
+            known = self.numbers[key] = len(self.listed)
+            self.listed.append(json.loads(declared) | dict(hidden))
+        return known
+
+
+@cache
+def _hidden(kind: type[Object]) -> frozenset[str]:
+    """Return the derived fields that a dump leaves out."""
+    return frozenset(n for n, f in kind.model_fields.items() if f.exclude and n != "ref")
+
+
+def _is_same(declaration: Declaration, restored: Declaration) -> bool:
+    """Tell whether two declarations are the same in all that a plan depends on but positions."""
     pairs = [
         *zip(declaration.objects.values(), restored.objects.values(), strict=True),
         *zip(declaration.absent.values(), restored.absent.values(), strict=True),
@@ -217,51 +233,40 @@ def _is_same(declaration: Declaration, restored: Declaration | None) -> bool:
         and [*declaration.objects] == [*restored.objects]
         and [*declaration.absent] == [*restored.absent]
         and declaration.exclusive == restored.exclusive
-        and declaration.search_path == restored.search_path
-        and _are_same_positions(declaration.positions, restored.positions)
+        and [*declaration.search_path.items()] == [*restored.search_path.items()]
         and declaration.schemas == restored.schemas
         and declaration.variables == restored.variables
     )
 
 
-def _are_same_positions(
-    declared: Mapping[tuple[Ref, str], Position], restored: Mapping[tuple[Ref, str], Position]
-) -> bool:
-    """Compare positions without making those of the restored declaration."""
-    if not isinstance(restored, StoredPositions) or declared.keys() != restored.places.keys():
-        return False
-    equal: dict[int, Path] = {}  # to compare each path once
-    for key, at in declared.items():
-        file, line, column = restored.places[key]
-        if at.file is not equal.get(file):
-            if at.file != restored.files[file]:
-                return False
-            equal[file] = at.file
-        if (at.line, at.column, at.text) != (line, column, restored.lines[file][line - 1]):
-            return False
-    return True
-
-
 def _is_same_object(a: Object, b: Object) -> bool:
     """Compare values, types, and sets of declared fields, at any depth."""
-    return vars(a) == vars(b) and _are_alike(a, b)
+    return type(a) is type(b) and vars(a) == vars(b) and _are_alike_models(a, b)
+
+
+def _are_alike_models(a: BaseModel, b: BaseModel) -> bool:
+    declared, own, others = a.model_fields_set, vars(a), vars(b)
+    if declared != b.model_fields_set:
+        return False
+    for field in declared:
+        value, other = own[field], others[field]
+        if type(value) is not type(other):
+            return False
+        if type(value) not in _ALIKE_IF_EQUAL and not _are_alike(value, other):
+            return False
+    return True
 
 
 def _are_alike(a: object, b: object) -> bool:
     """Tell whether equal values have the same types, and models the same declared fields."""
     if type(a) is not type(b):
         return False
-    if type(a) in _PLAIN:
+    if type(a) in _ALIKE_IF_EQUAL:
         return True
-    if isinstance(a, BaseModel):
-        declared, own, other = a.model_fields_set, vars(a), vars(b)
-        return declared == cast("BaseModel", b).model_fields_set and all(
-            _are_alike(own[field], other[field]) for field in declared
-        )
-    if isinstance(a, dict):
-        pairs, others = cast("dict[object, object]", a), cast("dict[object, object]", b)
-        return all(_are_alike(value, others[key]) for key, value in pairs.items())
     if isinstance(a, tuple):
         items, others = cast("tuple[object, ...]", a), cast("tuple[object, ...]", b)
         return all(map(_are_alike, items, others))
-    return True
+    if isinstance(a, dict):
+        pairs, others = cast("dict[object, object]", a), cast("dict[object, object]", b)
+        return all(_are_alike(value, others[key]) for key, value in pairs.items())
+    return not isinstance(a, BaseModel) or _are_alike_models(a, cast("BaseModel", b))
