@@ -91,7 +91,7 @@ def overlay(
         is_repeated = declared[ref] is live.state.get(ref)
         obj = _under(ref, declaration.objects[origin]) if is_repeated else declared[ref]
         current = before.get(ref)
-        objects[ref] = _laid_over(obj, current, origin, declaration, (live, scope))
+        objects[ref] = laid_over(obj, current, origin, declaration, (live, scope))
     following, lost = _following_names(predecessors.keys(), renamed, live.state, declaration)
     objects |= following
     dropped |= lost | dropped_along(live.state, declared.keys(), objects)
@@ -181,7 +181,7 @@ def _relation(obj: Object) -> tuple[str, str]:
     return obj.ref.schema, obj.relation_name or ""
 
 
-def _laid_over(
+def laid_over(
     obj: Object,
     current: Object | None,
     origin: Ref,

@@ -24,8 +24,9 @@ from reconciler.canonicalise.guard import (
 )
 from reconciler.canonicalise.identify import identified
 from reconciler.canonicalise.named import named_objects
-from reconciler.canonicalise.overlay import Desired, overlay
+from reconciler.canonicalise.overlay import Desired
 from reconciler.canonicalise.refusals import Refusals
+from reconciler.canonicalise.respelled import overlay_again
 from reconciler.errors import (
     DeclarationError,
     FragmentError,
@@ -86,7 +87,7 @@ class ScratchBuilder:
         self.scratch, self.resources, self.settle = scratch, resources, settle
         self.unsettled = unsettled
         self.inputs, self.live, self.declaration = inputs, inputs.live, inputs.declaration
-        self.desired = desired
+        self.desired: Desired = desired
         self.context = scratch_context(self.live.context, scratch.server)
 
     def canonical(self, roots: Set[Ref]) -> Canonical:
@@ -299,20 +300,20 @@ class ScratchBuilder:
 
         Only if something differs is the declaration laid over the live state again.
         """
-        known, declared = self.desired.spelled, self.declaration
-        found = identified(connection, declared, {*known, *self.live.state})
+        before, declared, spelled = self.desired, self.declaration, dict[Ref, Ref]()
+        found = identified(connection, declared, {*before.spelled, *self.live.state})
         if any(ref != obj.ref for ref, obj in found.items()):
-            spelled = {r: o.model_copy(update={"ref": r}) for r, o in found.items()}
-            objects = {r: spelled.get(r, o) for r, o in declared.objects.items()}
+            named = {r: o.model_copy(update={"ref": r}) for r, o in found.items()}
+            objects = {r: named.get(r, o) for r, o in declared.objects.items()}
             declared = replace(declared, objects=objects)
-            known = {**known, **{r: o.ref for r, o in found.items()}}
-        declared = with_members_divided(connection, declared, self.live.state, self.desired)
-        if declared is not self.declaration:
-            self.declaration = declared
-            self.desired = overlay(
-                self.live, declared, self.inputs.scope, known, self.desired.renamed
-            )
-            self.desired = self.settle(self.desired) if self.settle else self.desired
+            spelled = {r: o.ref for r, o in found.items()}
+        divided = with_members_divided(connection, declared, self.live.state, before)
+        if divided is not self.declaration:
+            self.declaration = divided
+            inputs = replace(self.inputs, declaration=divided)
+            only_spelled = divided is declared
+            desired = overlay_again(before, inputs, spelled, only_spelled=only_spelled)
+            self.desired = self.settle(desired) if self.settle else desired
 
     def _search_path(self, ref: Ref) -> str:
         return self.declaration.search_path.get(ref, "")
