@@ -76,7 +76,8 @@ class _Resolver:
 
     def add(self, ref: Ref, origin: Ref) -> None:
         """Resolve an object; `origin` is the ref in the files."""
-        obj = self.declaration.objects[origin].model_copy(update={"ref": ref})
+        obj = self.declaration.objects[origin]
+        obj = obj if obj.ref == ref else obj.model_copy(update={"ref": ref})
         for field, message in reference_errors(obj, self.built.context):
             self._report(ref, origin, field, Problem(message, rule="object-not-found"))
         if obj.depends_on:

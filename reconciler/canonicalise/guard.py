@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, get_args, get_origin
 
 from reconciler.canonicalise.closure import descendants
@@ -89,26 +90,36 @@ def _refuse(findings: Iterable[Finding]) -> None:
 
 
 class _Derivation:
-    """What PostgreSQL may derive from declared changes."""
+    """What PostgreSQL may derive from declared changes; mostly nobody asks."""
 
     def __init__(self, live: State, found: State, changed: Set[Ref]) -> None:
-        self.live, self.found = live, found
-        changed = {r for r in changed if _differs(live.get(r), found.get(r))}
-        changed |= live.objects.keys() - found.objects.keys()
+        self.live, self.found, self._put_in = live, found, changed
+
+    @cached_property
+    def _differing(self) -> Set[Ref]:
+        differing = {r for r in self._put_in if _differs(self.live.get(r), self.found.get(r))}
+        return differing | (self.live.objects.keys() - self.found.objects.keys())
+
+    @cached_property
+    def _dependents(self) -> Set[Ref]:
+        changed, live, found = self._differing, self.live, self.found
         wholes = {r.on for r in changed if r.on and _is_part(r, live, found)}
-        self.dependents = _reach({*changed, *wholes}, _dependents(live, found))
-        tables = {r.on or r for r in changed}
-        self.touched = tables | descendants(live, tables) | descendants(found, tables)
+        return _reach({*changed, *wholes}, _dependents(live, found))
+
+    @cached_property
+    def _touched(self) -> Set[Ref]:
+        tables = {r.on or r for r in self._differing}
+        return tables | descendants(self.live, tables) | descendants(self.found, tables)
 
     def allows(self, before: Object, after: Object, field: str) -> bool:
         """Tell whether a field may differ."""
         ref = after.ref
         by_others = field in after.derived() | after.adjusted
-        touched = ref in self.touched or ref.on in self.touched
+        touched = ref in self._touched or ref.on in self._touched
         if touched and (by_others or self._filled_alike(before, after, field)):
             return True
         printed = field in after.sql_fields and literal_body(before) == literal_body(after)
-        return ref in self.dependents and (by_others or printed)
+        return ref in self._dependents and (by_others or printed)
 
     def _filled_alike(self, before: Object, after: Object, field: str) -> bool:
         """Tell whether a field is the same once an override has what its parent's object has.
