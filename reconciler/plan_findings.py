@@ -84,6 +84,8 @@ def _surroundings(changed: Set[Ref], canonical: Canonical, live: State) -> State
     desired = canonical.desired
     gone = (canonical.before or canonical.live).objects.keys() - desired.objects.keys()
     kept = {r: o for r, o in live.objects.items() if r not in gone} if gone else live.objects
+    if kept.keys() <= desired.objects.keys():
+        return desired
     whole = State({**kept, **desired.objects}, {**live.edges, **desired.edges})
     tables = {r.on for r in changed if r.on is not None} | changed
     members = _with_needs(whole, {*desired, *(o.ref for t in tables for o in whole.objects_on(t))})

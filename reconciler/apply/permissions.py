@@ -52,7 +52,8 @@ class Permitting:
             judged = judge(plan, Allowed(self.allowed.flags), {})
             judged = Judged(judged.permissions, str(error).split("\n"))
         update = {"permissions": tuple(judged.permissions), "notes": (*plan.notes, *judged.notes)}
-        return plan.model_copy(update=update).sealed()
+        shown = plan.model_copy(update=update)
+        return shown.sealed() if judged.notes else shown  # the digest leaves permissions out
 
 
 def _uses(connection: Connection, journal: Place) -> dict[Named, int]:

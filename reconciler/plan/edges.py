@@ -335,8 +335,8 @@ def order_graph(operations: Operations) -> dict[Operation, set[Operation]]:
     if not operations.statements:
         return {}
     required = (rule for rule in RULES if not rule.optional)
-    edges = {edge for rule in required for edge in find_edges(rule, operations)}
-    graph = graph_of(sorted(operations.statements), sorted(edges))
+    edges = (edge for rule in required for edge in find_edges(rule, operations))
+    graph = graph_of(sorted(operations.statements), edges)
     for rule in RULES:
         for earlier, later in find_edges(rule, operations) if rule.optional else ():
             if not has_path(graph, later, earlier):

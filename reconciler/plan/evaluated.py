@@ -54,14 +54,13 @@ def _evaluated(changes: Sequence[Change], steps: Sequence[Step], desired: State)
 
 def _filled(steps: Sequence[Step], desired: State, user: str) -> Iterator[Ref]:
     """Yield new objects, and others of `user`, that steps fill by a query: it runs as `user`."""
-    places = {(ref.kind, ref.identity): ref for ref in desired.objects}
-    for step in steps:
-        ref = places.get((step.kind, step.identity))
-        obj = desired.get(ref) if ref is not None else None
-        if ref is None or not isinstance(obj, FilledByQuery) or obj.unfilled(step.sql) == step.sql:
+    places = {(o.ref.kind, o.ref.identity): o for o in desired.of(FilledByQuery)}
+    for step in steps if places else ():
+        obj = places.get((step.kind, step.identity))
+        if obj is None or obj.unfilled(step.sql) == step.sql:
             continue
         if step.action == "create" or owner_of(obj) in (None, user):
-            yield ref
+            yield obj.ref
 
 
 def _foreign_routines(ref: Ref, desired: State, user: str) -> Iterator[tuple[Ref, str]]:

@@ -132,11 +132,13 @@ def _changed(operations: Operations) -> Set[Ref]:
     }
 
 
-def _needed_schemas(refs: Iterable[Ref], states: Iterable[State]) -> Iterator[Ref]:
-    """Yield the schemas of objects that need them."""
+def _needed_schemas(refs: Iterable[Ref], states: Sequence[State]) -> Iterator[Ref]:
+    """Yield the schemas of objects that need them, each once."""
+    found = set[Ref]()
     for ref in refs:
         schema = ref.schema_ref
-        if any(schema in s.needs(ref) for s in states):
+        if schema not in found and any(schema in s.needs(ref) for s in states):
+            found.add(schema)
             yield schema
 
 

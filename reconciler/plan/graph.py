@@ -73,6 +73,8 @@ def sort(
     With `group`, nodes of the group of the node before come first. Raises graphlib.CycleError if
     no order works.
     """
+    if len(graph) == 1:
+        return list(graph)
     sorter = TopologicalSorter(inverted(graph))
     sorter.prepare()
     serial = count()  # so that nodes of equal keys are not compared

@@ -167,8 +167,9 @@ def _planned_renamings(renamings: Iterable[Renaming]) -> Iterator[Planned]:
 
 def _planned_unfinished(operations: Operations) -> Iterator[Planned]:
     """Yield unchanged objects left unfinished by an interrupted run."""
-    changed = {c.ref for c in operations.changes}
-    for ref in operations.context.unfinished:
+    unfinished = operations.context.unfinished
+    changed = {c.ref for c in operations.changes} if unfinished else set[Ref]()
+    for ref in unfinished:
         if ref not in changed:
             yield Planned(action="alter", kind=ref.kind, identity=ref.identity)
 

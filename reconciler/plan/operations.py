@@ -169,9 +169,9 @@ class Operations:
         drop, create = self.drop_of(ref), self.create_of(ref)
         return None if drop and create else drop or create
 
-    @property
+    @cached_property
     def affected(self) -> Set[Ref]:
-        """The objects with an operation."""
+        """The objects with an operation, once all operations are there: rules ask for it."""
         return {o.ref for o in (*self.statements, *self.part_of)}
 
     def in_phase(self, phase: Phase) -> Iterator[Operation]:

@@ -61,7 +61,7 @@ def steps_in_order(
         writer.write(operation, [(operation, operations.actions[operation], s) for s in last], ())
     for block in [b for b in blocks if b[0] not in swapped]:
         _write_block(writer, operations, graph, predecessors, block)
-    return _numbered(writer.steps)
+    return writer.steps
 
 
 # -- blocks of operations that commit together -------------------------------------------------
@@ -243,20 +243,22 @@ class _StepWriter:
 
     `last_steps` maps each operation to the steps that must be done before its successors run: its
     last step, or without any, the steps that it waits for itself. `preparing` is true after a
-    statement that must be committed before a swap.
+    statement that must be committed before a swap, `between` where the next step begins a
+    transaction. Transactions are numbered from 1 without gaps.
     """
 
     width: int
     finder: LockFinder
     steps: list[Step] = field(default_factory=list[Step])
     transaction: int = 0
+    between: bool = True
     preparing: bool = False
     after_renamings: set[str] = field(default_factory=set[str])
     last_steps: dict[Operation, set[str]] = field(default_factory=dict[Operation, set[str]])
 
     def new_transaction(self) -> None:
         """Begin another transaction with the next step."""
-        self.transaction += 1
+        self.between = True
 
     def write_before_renamings(self, statements: Mapping[Operation, Sequence[Statement]]) -> None:
         """Write statements that the renamings wait for, committed before them."""
@@ -300,6 +302,9 @@ class _StepWriter:
         """Append a step in the current transaction; return the step's id."""
         locks = self.finder.locks(statement, operation.ref)
         strongest = strongest_of(locks) or Lock(relation=statement.relation, mode=statement.lock)
+        if statement.transactional and self.between:
+            self.transaction += 1
+            self.between = False
         step = Step(
             id=f"{len(self.steps) + 1:0{self.width}}",
             action=action,
@@ -334,10 +339,3 @@ class _StepWriter:
         )
         self.steps.append(step)
         return step.id
-
-
-def _numbered(steps: list[Step]) -> list[Step]:
-    """Number the transactions from 1 without gaps."""
-    used = dict.fromkeys(s.transaction for s in steps if s.transaction)
-    numbers = {transaction: f"t{n}" for n, transaction in enumerate(used, 1)}
-    return [s.model_copy(update={"transaction": numbers.get(s.transaction, "")}) for s in steps]

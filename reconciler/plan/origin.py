@@ -15,6 +15,7 @@ from reconciler.plan.plan import FilePosition, Plan, Planned
 Positions = Mapping[tuple[Ref, str], Position]  # by object and YAML key; "" is the object's own key
 Named = tuple[str, str]  # kind and identity
 _KEYS = {"name": "renamed_from", MOVED: "renamed_from"}  # fields whose YAML key has another name
+_IN_ORDER = [*HazardKind]
 
 
 class _Origin(NamedTuple):
@@ -78,7 +79,7 @@ def _hazards(plan: Plan) -> dict[Named, list[HazardKind]]:
 
 
 def _first(hazards: Iterable[HazardKind]) -> HazardKind | None:
-    return min(hazards, key=[*HazardKind].index, default=None)
+    return min(hazards, key=_IN_ORDER.index, default=None)
 
 
 def _candidates(
@@ -100,5 +101,5 @@ def _candidates(
 def _first_known(
     candidates: Iterable[tuple[Ref, str]], positions: Positions
 ) -> FilePosition | None:
-    at = next((positions[key] for key in candidates if key in positions), None)
+    at = next(filter(None, map(positions.get, candidates)), None)
     return FilePosition(file=at.file.as_posix(), line=at.line, column=at.column) if at else None

@@ -13,16 +13,16 @@ from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.type_change import accepts
-from reconciler.plan.operations import Operation, Operations
+from reconciler.plan.operations import Operation, Operations, Phase
 
 Pair = tuple[Operation | None, Operation | None]
 
 
 def drop_before_create(operations: Operations) -> Iterator[Pair]:
     """Drop a replaced object before creating the new object."""
-    affected = operations.affected
-    for ref in (r for r in operations.desired if r in affected):
-        yield operations.drop_of(ref), operations.create_of(ref)
+    for operation in (*operations.statements, *operations.part_of):
+        if operation.phase == Phase.DROP and operation.ref in operations.desired:
+            yield operations.find(operation), operations.create_of(operation.ref)
 
 
 def create_after_needed(operations: Operations) -> Iterator[Pair]:
@@ -36,8 +36,9 @@ def create_after_needed(operations: Operations) -> Iterator[Pair]:
             continue
         for needed in operations.desired.needs(ref):
             earlier = operations.create_of(needed)
-            is_container = needed in (ref.on, ref.schema_ref)
-            if earlier and not (is_container and operations.actions[earlier] != "create"):
+            if earlier is None:
+                continue
+            if operations.actions[earlier] == "create" or needed not in (ref.on, ref.schema_ref):
                 yield earlier, create
 
 

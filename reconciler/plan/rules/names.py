@@ -35,15 +35,16 @@ def name_before_postgres_chooses_it(operations: Operations) -> Iterator[Pair]:
     The copy is there once both the partition and the object of the partitioned table are.
     """
     desired = operations.desired
-    takers = {
-        (ref.schema, desired[ref].relation_name): operations.create_of(ref)
-        for ref in operations.created
-        if ref in desired
-    }
     children: dict[Ref, list[Ref]] = {}
     for ref, obj in desired.objects.items():
         for parent in parents_of(obj) if is_partition(obj) else ():
             children.setdefault(parent, []).append(ref)
+    created = operations.created if children else ()
+    takers = {
+        (ref.schema, desired[ref].relation_name): operations.create_of(ref)
+        for ref in created
+        if ref in desired
+    }
     for table in children:
         for obj in desired.objects_on(table):
             for partition in _below(table, children):
