@@ -149,9 +149,9 @@ def _under(ref: Ref, obj: Object) -> Object:
 
 def _with_defaults(obj: Object, origin: Ref, declaration: Declaration, scope: Scope) -> bool:
     """Tell whether what the declaration leaves open is the default, and not the live value."""
-    is_whole = not (_is_mention(obj, origin, declaration) or isinstance(obj, GlobalObject))
-    pruned = scope.prunes(obj.ref) and is_whole
-    return pruned or declaration.recorded
+    if declaration.recorded or not scope.prunes(obj.ref):
+        return declaration.recorded
+    return not (_is_mention(obj, origin, declaration) or isinstance(obj, GlobalObject))
 
 
 def _numbered(

@@ -307,9 +307,9 @@ class _Preconditions:
 
     def denials(self) -> Iterator[Problem]:
         """Refuse `unique: false` on a column with a unique constraint, to be dropped by name."""
-        for ref, origin in self.source.items():
+        for ref, origin in self.source.items() if not self.declaration.recorded else ():
             obj = self.declaration.objects[origin]  # the live object has no short forms
-            if not isinstance(obj, Shorthand) or ref.on is None or self.declaration.recorded:
+            if not isinstance(obj, Shorthand) or ref.on is None:
                 continue
             for field, other in obj.denied(self.live.state.objects_on(ref.on)):
                 if other.ref not in self.declaration.absent:
