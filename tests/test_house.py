@@ -25,7 +25,7 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"monitor", "settings"},
     {"apply", "drift", "evidence", "plan_findings", "plan_notes", "rollout", "shapes"},
     {"planning"},
-    {"pipeline", "report"},
+    {"accepted", "pipeline", "report"},
     {"benchmark", "file_faults", "importing", "linting", "recall"},
     {"api", "comparing", "demo", "measuring"},
     {"cli", "templates"},

@@ -259,9 +259,11 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record the full looks at the catalogs."""
     seen: list[str] = []
 
-    def counted(job: pipeline.Job, ahead: Ahead, examine: Any) -> Observed[Any]:
+    def counted(
+        job: pipeline.Job, ahead: Ahead, examine: Any, *, partly: bool = False
+    ) -> Observed[Any]:
         seen.append("full")
-        return observe(job, ahead, examine)
+        return observe(job, ahead, examine, partly=partly)
 
     monkeypatch.setattr("reconciler.cli.comparing.observe", counted)
     monkeypatch.setattr("reconciler.cli.drift.observe", counted)

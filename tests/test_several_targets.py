@@ -127,9 +127,9 @@ def test_targets_are_answered_from_memory(
 ) -> None:
     looked: list[str] = []
 
-    def counted(job: Job, ahead: Ahead, examine: Any) -> Observed[Any]:
+    def counted(job: Job, ahead: Ahead, examine: Any, *, partly: bool = False) -> Observed[Any]:
         looked.append("full")
-        return observe(job, ahead, examine)
+        return observe(job, ahead, examine, partly=partly)
 
     monkeypatch.setattr("reconciler.cli.drift.observe", counted)
     names = ("-t", "one", "-t", "three", "--format", "json")

@@ -128,9 +128,9 @@ def test_no_result_is_remembered_for_other_variables(
     """A file beside reconcile.yml gives the variables: the circumstances do not tell them."""
     looked: list[str] = []
 
-    def counted(job: Job, ahead: Ahead, examine: Any) -> Observed[Any]:
+    def counted(job: Job, ahead: Ahead, examine: Any, *, partly: bool = False) -> Observed[Any]:
         looked.append("full")
-        return observe(job, ahead, examine)
+        return observe(job, ahead, examine, partly=partly)
 
     monkeypatch.setattr("reconciler.cli.drift.observe", counted)
     monkeypatch.setattr("reconciler.cli.comparing.observe", counted)

@@ -9,6 +9,7 @@ from reconciler.canonicalise.canonical import Inputs
 from reconciler.canonicalise.hints import missing
 from reconciler.errors import DeclarationError, Problem, ReconcileError
 from reconciler.model.ref import Ref
+from reconciler.model.state import Declaration, State
 
 ROUNDS = 5  # a precondition hides bad syntax, that a missing name, and what follows other faults
 
@@ -24,11 +25,11 @@ def with_further_problems(
     problems = [*first.problems]
     found, left_out = first.problems, set[Ref]()
     for _ in range(ROUNDS):
-        at_fault = _at_fault(inputs, found)
-        if not at_fault:
+        refused = at_fault(inputs.declaration, inputs.live.state, found)
+        if not refused:
             break
-        left_out |= at_fault
-        inputs = _without(inputs, at_fault)
+        left_out |= refused
+        inputs = replace(inputs, declaration=without(inputs.declaration, refused))
         found = _problems(inputs, attempt)
         problems += _independent(found, {r.name for r in left_out})
     if len(problems) == len(first.problems):
@@ -61,19 +62,18 @@ def _problems(inputs: Inputs, attempt: Callable[[Inputs], object]) -> Sequence[P
     return ()
 
 
-def _at_fault(inputs: Inputs, problems: Sequence[Problem]) -> set[Ref]:
+def at_fault(declaration: Declaration, live: State, problems: Sequence[Problem]) -> set[Ref]:
     """Return the declared objects at the problems' positions, with the parts of new ones."""
     places = {p.position for p in problems if p.position}
-    declaration = inputs.declaration
     found = {r for (r, _), at in declaration.positions.items() if at in places}
-    live = inputs.live.state
     children = {r for r in declaration.objects if r.on in found and r.on not in live}
     return (found | children) & declaration.objects.keys()
 
 
-def _without(inputs: Inputs, refs: Set[Ref]) -> Inputs:
-    objects = {r: o for r, o in inputs.declaration.objects.items() if r not in refs}
-    return replace(inputs, declaration=replace(inputs.declaration, objects=objects))
+def without(declaration: Declaration, refs: Set[Ref]) -> Declaration:
+    """Return the declaration without some objects."""
+    objects = {r: o for r, o in declaration.objects.items() if r not in refs}
+    return replace(declaration, objects=objects)
 
 
 def _independent(problems: Sequence[Problem], names: Set[str]) -> list[Problem]:

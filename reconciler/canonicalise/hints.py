@@ -123,7 +123,8 @@ def _suggested(name: str, candidates: Iterable[tuple[str, str]]) -> str:
     elsewhere = [s for s, c in candidates if c == name and s not in ("", "pg_catalog")]
     if elsewhere:
         return f"there is {elsewhere[0]}.{name}: write its schema too"
-    by_name = {c.lower(): (s, c) for s, c in reversed(candidates)}
+    others = [(s, c) for s, c in candidates if c != name]  # another table has the same column
+    by_name = {c.lower(): (s, c) for s, c in reversed(others)}
     nearest = [by_name[n] for n in get_close_matches(name.lower(), by_name, _SEVERAL, 0.7)]
     return did_you_mean(c if s in ("", "public", "pg_catalog") else f"{s}.{c}" for s, c in nearest)
 

@@ -145,7 +145,7 @@ def _written(report: DriftReport, output: OutputOptions, *, quiet: bool) -> Docu
     target alone is no report.
     """
     is_silent = quiet and report.status == "ok"
-    is_error = report.status == "error" and not report.several
+    is_error = not report.several and all(t.error and not t.objects for t in report.targets)
     to_people = output.last_format == DEFAULT_FORMAT
     return output.write("drift", report, to_stdout=not (is_silent or (is_error and to_people)))
 
@@ -208,10 +208,14 @@ def _forget(answer: Result) -> None:
 
 @dataclass(frozen=True)
 class _Looked:
-    """The differences of a target, and a function to remember that there was none."""
+    """The differences of a target, and a function to remember that there was none.
+
+    `refused` is the error about what could not be compared.
+    """
 
     result: TargetDrift
     remember: Callable[[Result], None] = _forget
+    refused: ReconcileError | None = None
 
 
 @dataclass(frozen=True)
@@ -232,7 +236,7 @@ class _Look:
         job = replace(self.declared.job(resolved), questions=False, proof=False)
         ahead = self.ahead or self.questions.ahead(target)
         examine = partial(look, declaration=job.declaration, journal=self.source.place(resolved))
-        observed = observe(job, ahead, examine)
+        observed = observe(job, ahead, examine, partly=True)
         plan = observed.plan
         result = TargetDrift(
             target.name,
@@ -241,12 +245,13 @@ class _Look:
             plan.unchanged,
             (*plan.notes, *observed.found.notes),
             observed.found.objects,
+            error=str(observed.refused or ""),
             at=at,
             seconds=time.monotonic() - start,
         )
         question = ahead.question
-        if question is None:
-            return _Looked(result)
+        if question is None or observed.refused is not None:
+            return _Looked(result, refused=observed.refused)
         return _Looked(result, lambda answer: observed.remember(question, answer, job))
 
 
@@ -293,7 +298,7 @@ def _error_of(outcome: Outcome[NamedTarget, _Looked]) -> ReconcileError | OSErro
     """Return why a look failed, in this process or in a worker."""
     looked = outcome.result
     if looked is not None and looked.result.error:
-        return ReconcileError(looked.result.error)
+        return looked.refused or ReconcileError(looked.result.error)
     return outcome.error
 
 

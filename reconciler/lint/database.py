@@ -27,6 +27,7 @@ from reconciler.lint.facts import (
     quoted,
 )
 from reconciler.lint.tree import Node, parse
+from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, Row, rows, server_of, tuples
 
 _Fact = TypeVar("_Fact")
@@ -41,7 +42,8 @@ class Database:
 
     `roles` are the names of the roles of requests from outside, `unfilled` the schemas, tables and
     names of columns that become NOT NULL: whether they are new, `unbound` the declared roles: the
-    attributes by which no policy binds them. The properties raise StatementFailed.
+    attributes by which no policy binds them. `known` are rows of `queries` that have been read
+    already. The properties raise StatementFailed.
     """
 
     connection: Connection
@@ -50,9 +52,31 @@ class Database:
         default_factory=dict[tuple[str, str, str], bool]
     )
     unbound: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    known: dict[str, list[tuple[Any, ...]]] = field(
+        default_factory=dict[str, list[tuple[Any, ...]]]
+    )
+
+    @staticmethod
+    def queries(server: Server) -> Sequence[str]:
+        """Return the queries of what nearly every database has, and nearly every rule reads."""
+        return (
+            catalog.RELATIONS,
+            catalog.CONSTRAINTS,
+            catalog.indexes(server),
+            catalog.COLUMNS,
+            catalog.POLICIES,
+            catalog.ROUTINES,
+            catalog.SEQUENCES,
+            catalog.PINNED,
+            catalog.READ,
+        )
+
+    def rows_of(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query that are `known`, else run the query."""
+        return self.known.pop(query) if query in self.known else tuples(self.connection, query)
 
     def _read(self, make: Callable[[Iterable[Any]], _Fact], query: str) -> list[_Fact]:
-        return [*map(make, tuples(self.connection, query))]
+        return [*map(make, self.rows_of(query))]
 
     def _in_order(self, parts: Iterable[_Part]) -> list[_Part]:
         """Sort parts of relations, which costs a server with another collation more."""
@@ -69,32 +93,32 @@ class Database:
     @cached_property
     def columns(self) -> Mapping[tuple[int, int], Column]:
         """The columns of tables, by the table's oid and the number."""
-        found = sorted(tuples(self.connection, catalog.COLUMNS))
+        found = sorted(self.rows_of(catalog.COLUMNS))
         return {(c.relation, c.number): c for c in map(Column._make, found)}
 
     @cached_property
     def read_by(self) -> Mapping[int, set[int]]:
         """The relations in the query of each view."""
         found: dict[int, set[int]] = {}
-        for reader, relation in tuples(self.connection, catalog.READ):
+        for reader, relation in self.rows_of(catalog.READ):
             found.setdefault(reader, set()).add(relation)
         return found
 
     @cached_property
     def groupings(self) -> Mapping[int, Node]:
         """The parsed queries of views with GROUP BY; others are not worth the parsing."""
-        found = ((oid, parse(q)) for oid, q in tuples(self.connection, catalog.GROUPINGS))
+        found = ((oid, parse(q)) for oid, q in self.rows_of(catalog.GROUPINGS))
         return {oid: trees[0] for oid, trees in found if trees[0].children("groupClause")}
 
     @cached_property
     def pinned(self) -> Mapping[tuple[int, int], bool]:
         """The columns of a fixed type: whether by a partition key."""
-        return {(t, number): by for t, number, by in tuples(self.connection, catalog.PINNED)}
+        return {(t, number): by for t, number, by in self.rows_of(catalog.PINNED)}
 
     @cached_property
     def indexes(self) -> Sequence[Index]:
         """The indexes."""
-        found = tuples(self.connection, catalog.indexes(server_of(self.connection)))
+        found = self.rows_of(catalog.indexes(server_of(self.connection)))
         indexes = [Index._make((*row, self.relations[row[1]].schema)) for row in found]
         return sorted(indexes, key=lambda i: (i.schema, i.name))
 
@@ -186,7 +210,7 @@ class Database:
     @cached_property
     def last(self) -> Mapping[int, int | None]:
         """The last number of each sequence that a column owns, by oid."""
-        return dict(tuples(self.connection, catalog.LAST))
+        return dict(self.rows_of(catalog.LAST))
 
     # -- by table ------------------------------------------------------------------------------
 

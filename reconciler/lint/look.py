@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from reconciler.introspect.attempts import read_until_steady
 from reconciler.lint.database import Database
@@ -10,8 +11,9 @@ from reconciler.lint.named import Address, refs_of
 from reconciler.lint.rule import SEVERITIES, Finding, Found, Rule
 from reconciler.lint.rules import all_rules
 from reconciler.model.ref import Ref
-from reconciler.server.connection import Connection
+from reconciler.server.connection import Connection, server_of
 from reconciler.server.one_snapshot import one_snapshot
+from reconciler.server.reading_ahead import Answers
 
 CATALOGS = {  # oids that never change
     "pg_authid": 1260,
@@ -47,9 +49,18 @@ def findings_on(
 
     def read() -> list[Finding]:
         with one_snapshot(connection):
-            return look(Database(connection, roles), rules=rules)
+            known = {} if rules else _facts(connection)
+            return look(Database(connection, roles, known=known), rules=rules)
 
     return read_until_steady(read)
+
+
+def _facts(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of the queries that nearly every rule needs; raises StatementFailed."""
+    queries = Database.queries(server_of(connection))
+    with Answers(connection, queries) as answers:
+        all_rules()  # they are imported while the server works
+        return {query: answers.tuples() for query in queries}
 
 
 def measured_of(findings: Iterable[Finding]) -> list[Finding]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from reconciler.accepted import Accepted, compare_accepted
+from reconciler.errors import DeclarationError
 from reconciler.introspect.global_objects import for_declaration
 from reconciler.introspect.introspect import Snapshot
 from reconciler.pipeline import Job, plan_of
@@ -25,12 +27,14 @@ Examination = Callable[[Plan, Snapshot, Connection], T]
 class Observed(Generic[T]):
     """A plan, and the fingerprint of all inputs; None if the fingerprint leaves out an input.
 
-    `found` is the result of the examination that was asked for.
+    `found` is the result of the examination that was asked for. `refused` is the error about the
+    declared objects that the plan leaves out.
     """
 
     plan: Plan
     found: T
     fingerprint: CatalogFingerprint | None = None
+    refused: DeclarationError | None = None
 
     def remember(self, question: Question, result: Result, job: Job) -> None:
         """Store the output of a command, if the fingerprint can tell later changes."""
@@ -48,18 +52,28 @@ def plan_alone(plan: Plan, live: Snapshot, connection: Connection) -> Plan:
     return plan
 
 
-def observe(job: Job, ahead: Ahead, examine: Examination[T]) -> Observed[T]:
+def observe(
+    job: Job, ahead: Ahead, examine: Examination[T], *, partly: bool = False
+) -> Observed[T]:
     """Plan as `pipeline.plan_changes`, and examine more; take a fingerprint for a question.
 
     What is read after the fingerprint is at least as new: if the fingerprint is the same later on,
-    all was read as it still is.
+    all was read as it still is. With `partly`, what PostgreSQL refuses is left out of a plan that
+    nobody is to run.
     """
     connection, fingerprint, live = ahead.read(job.target, job.session, job.role)
     with connection:
         live, _ = for_declaration(live, connection, job.declaration)
-        plan = plan_of(job, live, connection)
+        compare = compare_accepted if partly else _compare_all
+        accepted = compare(job, live, connection)
+        plan, refused = accepted.plan, accepted.refused
         found = examine(plan, live, connection)
-    return Observed(plan, found, fingerprint if _is_complete(job, plan, live) else None)
+    is_complete = refused is None and _is_complete(job, plan, live)
+    return Observed(plan, found, fingerprint if is_complete else None, refused)
+
+
+def _compare_all(job: Job, live: Snapshot, connection: Connection) -> Accepted:
+    return Accepted(plan_of(job, live, connection))
 
 
 def _is_complete(job: Job, plan: Plan, live: Snapshot) -> bool:

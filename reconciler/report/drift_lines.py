@@ -20,7 +20,7 @@ def report_lines(report: DriftReport) -> Iterator[str]:
             yield from target_lines(target)
         return
     for target in report.targets:
-        if target.status == "different":
+        if target.status == "different" or target.objects:
             yield from target_lines(target)
             yield ""
     if not report.targets:
@@ -47,9 +47,16 @@ def target_lines(target: TargetDrift) -> Iterator[str]:
 def verdict(target: TargetDrift) -> str:
     """Return the result in a few words, or the first line of the error."""
     if target.error:
-        return target.error.split("\n")[0]
+        (error, *_) = target.error.split("\n")
+        beside = f"; beside that, {_differing(target)}" if target.objects else ""
+        return f"{error}{beside}"
     if target.in_sync:
         return f"no drift, {as_they_should_be(target.unchanged, 'declared object')}"
+    return _differing(target)
+
+
+def _differing(target: TargetDrift) -> str:
+    """Return how many objects differ, by class."""
     total = target.unchanged + len(target.objects)
     counts = ", ".join(f"{number} {word}" for word, number in target.counts.items())
     security = target.security_count

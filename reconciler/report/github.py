@@ -115,6 +115,7 @@ def drift(report: DriftReport) -> Document:
 def _drift_commands(target: TargetDrift) -> Iterator[Command]:
     if target.error:
         yield _command("error", None, f"drift: {target.name}", target.error)
+    if target.error and not target.objects:
         return
     for found in target.objects:
         lines = [title(found), *difference_texts(found, ""), history_of(found)]

@@ -53,7 +53,9 @@ def drift(report: DriftReport) -> Document:
 def _target(target: TargetDrift) -> dict[str, Any]:
     about = {"version": 1, "name": target.name, "target": target.target or None}
     if target.error:
-        return {**about, "error": target.error}
+        about["error"] = target.error
+        if not target.objects:
+            return about
     return {
         **about,
         "in_sync": target.in_sync,
