@@ -87,8 +87,10 @@ def drift(
     """Report differences from the declared state.
 
     For scheduled jobs: nothing is run, and nothing is made on the target. Where the journal tells
-    what the last run left, each difference says which side has moved since. Exit status: 0 no
-    differences, 2 differences, 1 an error; of several targets, the worst.
+    what the last run left, each difference says which side has moved since. Declared objects that
+    PostgreSQL refuses there, such as one for a role that is gone, are an error, beside which all
+    other differences are shown. Exit status: 0 no differences, 2 differences, 1 an error; of
+    several targets, the worst.
     """
     told.check()
     check_executor(source.executor, targets)
