@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -11,10 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from reconciler.cli import main
-from reconciler.errors import ConnectionFailed
+from reconciler.errors import ConnectionFailed, StatementFailed
 from reconciler.introspect.introspect import introspect
 from reconciler.recall.ahead import Ahead
-from reconciler.server.connection import connect, run_sql
+from reconciler.server import reading_ahead
+from reconciler.server.connection import Connection, connect, rows, run_sql
+from reconciler.server.reading_ahead import Answers
 from tests.conftest import Database
 
 NOWHERE = "host=/nowhere dbname=postgres"
@@ -83,3 +85,35 @@ def test_no_connection_is_left_open(command: str, database: Database, tmp_path: 
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         ).fetchall()
     assert found[0]["n"] == 0
+
+
+def test_a_server_that_falls_silent_does_not_keep_us(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_ahead, "MAX_WAIT", 0.3)
+    with connect(database.url) as connection, connection.transaction():
+        began = time.monotonic()
+        with Answers(connection, ["SELECT 1 AS n", "SELECT pg_sleep(60)", "SELECT 2"]) as answers:
+            assert answers.tuples() == [(1,)]
+        assert time.monotonic() - began < 10
+        assert connection.closed
+
+
+def test_answers_that_nobody_reads_are_dropped(database: Database) -> None:
+    with connect(database.url) as connection, connection.transaction():
+        with Answers(connection, ["SELECT 1 AS n", "SELECT generate_series(1, 300000)"]) as answers:
+            assert answers.rows() == [{"n": 1}]
+        assert rows(connection, "SELECT 3 AS n") == [{"n": 3}]
+
+
+def read_both(connection: Connection, queries: Sequence[str]) -> None:
+    with connection.transaction(), Answers(connection, queries) as answers:
+        assert answers.tuples() == [(1,)]
+        answers.tuples()
+
+
+def test_a_query_that_fails_is_named_and_the_connection_stays(database: Database) -> None:
+    with connect(database.url) as connection:
+        with pytest.raises(StatementFailed, match="division by zero"):
+            read_both(connection, ["SELECT 1 AS n", "SELECT 1 / 0", "SELECT 2"])
+        assert rows(connection, "SELECT 3 AS n") == [{"n": 3}]

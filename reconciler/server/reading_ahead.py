@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, cast
@@ -11,6 +13,8 @@ from psycopg import generators, pq
 from psycopg.adapt import Transformer
 
 from reconciler.server.connection import Connection, Row, rows, translated
+
+MAX_WAIT = 5.0  # seconds, for answers that nobody reads
 
 
 class Answers:
@@ -32,6 +36,7 @@ class Answers:
             self._pgconn.enter_pipeline_mode()
             for query in queries:
                 self._pgconn.send_query_params(query.encode(), None, result_format=pq.Format.BINARY)
+                self._pgconn.send_flush_request()  # else an answer waits for the next ones
             self._pgconn.pipeline_sync()
             connection.wait(generators.send(self._pgconn))
 
@@ -72,15 +77,28 @@ class Answers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Drop the answers that are left, and leave pipeline mode."""
+        """Leave pipeline mode; drop answers that nobody has read, or the connection with them."""
         if not self._is_together:
             return
         try:
             with translated("", self._connection):
-                while self._queries and not self._connection.closed:
-                    self._queries.pop()
-                    self._fetch()
-                if not self._connection.closed:
+                if self._queries:
+                    self._drop_answers()
+                elif not self._connection.closed:
                     self._connection.wait(generators.fetch(self._pgconn))  # the synchronisation
         finally:
             self._connection.leave_pipeline_mode()
+
+    def _drop_answers(self) -> None:
+        """Read to the end what the server sends in a few seconds."""
+        deadline = time.monotonic() + MAX_WAIT
+        while not self._connection.closed:
+            while self._pgconn.is_busy():
+                left = max(deadline - time.monotonic(), 0)
+                if not select.select([self._pgconn.socket], [], [], left)[0]:
+                    self._pgconn.finish()
+                    return
+                self._pgconn.consume_input()
+            result = self._pgconn.get_result()
+            if result is not None and result.status == pq.ExecStatus.PIPELINE_SYNC:
+                return
