@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeGuard, Union, cast, get_args, get_origin
 
@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from reconciler.model.spelling import Spelling, folded
+
+MAX_REMEMBERED = 1 << 12  # texts of a field: large databases have few types
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,18 @@ class Takes:
     def constants(self) -> frozenset[type]:
         """The types of values that the field takes as YAML reads them: numbers and booleans."""
         return self.plain - {str}
+
+    @cached_property
+    def read(self) -> Callable[[str], str]:
+        """The function that reads a text by the spelling; it raises ValueError."""
+        assert self.spelling is not None
+        return lru_cache(MAX_REMEMBERED)(self.spelling.read)
+
+    @cached_property
+    def write(self) -> Callable[[str], str]:
+        """The function that returns the text that is read as a value."""
+        assert self.spelling is not None
+        return lru_cache(MAX_REMEMBERED)(self.spelling.write)
 
     @cached_property
     def of_items(self) -> Takes:
@@ -135,7 +149,7 @@ def other_keys_of(model: type[BaseModel]) -> Mapping[str, str]:
 def _written(value: Any, takes: Takes) -> Any:
     """Spell a dumped value of a field as a declaration of the same value."""
     if isinstance(value, str):
-        return takes.spelling.write(value) if takes.spelling is not None else value
+        return takes.write(value) if takes.spelling is not None else value
     if isinstance(value, list):
         of_items = takes.of_items
         return [_written(v, of_items) for v in cast("list[Any]", value)]

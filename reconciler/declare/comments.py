@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.declare.commas import open_brackets
 from reconciler.declare.fields import FieldValue, key_of
@@ -14,7 +14,7 @@ from reconciler.model.object import Object
 
 def cut_by_comment(obj: Object, fields: Mapping[str, FieldValue]) -> Iterator[Problem]:
     """Report plain values of SQL with operators that are followed by a comment."""
-    commented = [(k, s) for k, v in fields.items() for s in _scalars(v.node) if s.comment]
+    commented = [(k, s) for k, v in fields.items() for s in _commented(v.node)]
     if not commented:
         return
     fragments = [*obj.fragments()]
@@ -33,8 +33,15 @@ def cut_by_comment(obj: Object, fields: Mapping[str, FieldValue]) -> Iterator[Pr
 
 def cut_query(fields: Mapping[str, FieldValue]) -> Iterator[Problem]:
     """Report the plain query of a check that is followed by a comment."""
-    found = [(k, s) for k, v in fields.items() if k == "query" for s in _scalars(v.node)]
-    yield from (_problem(key, scalar) for key, scalar in found if scalar.comment)
+    found = [(k, s) for k, v in fields.items() if k == "query" for s in _commented(v.node)]
+    yield from (_problem(key, scalar) for key, scalar in found)
+
+
+def _commented(node: Node) -> Iterable[Scalar]:
+    """Return the scalars that are followed by a comment; most values are one scalar."""
+    if isinstance(node, Scalar):
+        return (node,) if node.comment else ()
+    return (scalar for scalar in _scalars(node) if scalar.comment)
 
 
 def _scalars(node: Node) -> Iterator[Scalar]:

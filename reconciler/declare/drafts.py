@@ -114,20 +114,10 @@ class Drafts:
         """Build all objects; the invalid are reported and left out."""
         for ref, part in self.parts:
             self._add_part(ref, part)
-        objects: dict[Ref, Object] = {}
-        absent: dict[Ref, Object] = {}
-        for ref, draft in self.drafts.items():
-            if draft.absent:
-                values: dict[str, Any] = {k: f.value for k, f in draft.fields.items()}
-                absent[ref] = draft.kind.model_construct(ref=ref, **draft.derived, **values)
-            else:
-                before = len(self.problems)
-                if obj := self._object(ref, draft):
-                    objects[ref] = obj.share_fields_set()
-                    draft.fields = {k: v for k, v in draft.fields.items() if k == RENAMED}
-                if len(self.problems) > before or not draft.readable:
-                    self.faulty.add(ref)
-        for obj in [o for o in objects.values() if isinstance(o, Shorthand)]:
+        objects, absent = self._objects(), self._absent()
+        expanding = {kind for kind in self.kinds.values() if issubclass(kind, Shorthand)}
+        for obj in [o for o in objects.values() if type(o) in expanding]:
+            assert isinstance(obj, Shorthand)
             self._expand_shorthand(obj, objects)
         names = HomeNames.of(objects.values())
         objects = {r: names.with_schema(o, self.drafts[r].search_path) for r, o in objects.items()}
@@ -143,6 +133,30 @@ class Drafts:
             workload=workload,
             schemas=frozenset(_schema_names(self.drafts)),
         )
+
+    def _objects(self) -> dict[Ref, Object]:
+        """Build the objects to have, and keep only what else is needed of their drafts."""
+        objects: dict[Ref, Object] = {}
+        for ref, draft in self.drafts.items():
+            if draft.absent:
+                continue
+            before = len(self.problems)
+            if obj := self._object(ref, draft):
+                objects[ref] = obj.share_fields_set()
+                old = draft.fields.get(RENAMED)
+                draft.fields = {} if old is None else {RENAMED: old}
+            if len(self.problems) > before or not draft.readable:
+                self.faulty.add(ref)
+        return objects
+
+    def _absent(self) -> dict[Ref, Object]:
+        """Build the objects to drop."""
+        absent: dict[Ref, Object] = {}
+        for ref, draft in self.drafts.items():
+            if draft.absent:
+                values: dict[str, Any] = {k: f.value for k, f in draft.fields.items()}
+                absent[ref] = draft.kind.model_construct(ref=ref, **draft.derived, **values)
+        return absent
 
     def _renames(self) -> dict[Ref, tuple[Position, str]]:
         """Return position and text of each `renamed_from`."""
@@ -163,13 +177,13 @@ class Drafts:
                 yield Problem(message, draft.position, hint, "reserved-schema")
 
     def _object(self, ref: Ref, draft: Draft) -> Object | None:
-        subject = Subject(str(ref), draft.position, draft.readable)
+        subject = Subject(ref, draft.position, draft.readable)
         obj = validated(draft.kind, draft.fields, subject, self.problems, ref=ref, **draft.derived)
         if obj is not None:
-            self.problems += _traps(obj, draft)
-            if obj.omitted_is_default:  # else the live object may have what the key needs
-                self.problems += _misplaced(obj, draft)
-            self.problems += cut_by_comment(obj, draft.fields)
+            found = [*_traps(obj, draft), *_misplaced(obj, draft)]
+            found += cut_by_comment(obj, draft.fields)
+            if found:
+                self.problems += found
         if draft.owner is not None and isinstance(obj, Owned) and obj.owner is None:
             return obj.model_copy(update={"owner": draft.owner})
         return obj
@@ -179,8 +193,9 @@ class Drafts:
         expanded = [*obj.expand_shorthand()]
         if not expanded:
             return
-        old_refs = [ref for ref, _ in _before_renaming(obj, objects).expand_shorthand()]
-        for (ref, fields), old_ref in zip(expanded, old_refs, strict=True):
+        before = _before_renaming(obj, objects)
+        old = expanded if before is obj else [*before.expand_shorthand()]
+        for (ref, fields), (old_ref, _) in zip(expanded, old, strict=True):
             if ref in self.drafts:
                 self._number(obj, ref, fields, objects)
                 continue
@@ -221,6 +236,8 @@ def _is_renamed(draft: Draft) -> bool:
 
 def _misplaced(obj: Object, draft: Draft) -> Iterator[Problem]:
     """Report keys without an effect beside the declared keys."""
+    if not obj.omitted_is_default:  # the live object may have what the key needs
+        return
     for misplaced, reason in obj.misplaced():
         key = key_of(draft.kind, misplaced)
         if key in draft.fields:
@@ -247,9 +264,13 @@ def _before_renaming(obj: Shorthand, objects: Mapping[Ref, Object]) -> Shorthand
     parent = objects.get(parent_ref) if parent_ref else None
     if parent is not None and parent.old_ref is not None:
         parent_ref = parent.old_ref
-    old = (obj.old_ref or obj.ref)._replace(on=parent_ref)
+    old = obj.old_ref or obj.ref
+    if old.on != parent_ref:
+        old = old._replace(on=parent_ref)
     schema = parent_ref.schema if parent_ref is not None else old.schema
-    return obj.model_copy(update={"ref": old._replace(schema=schema)})
+    if old.schema != schema:
+        old = old._replace(schema=schema)
+    return obj if old == obj.ref else obj.model_copy(update={"ref": old})
 
 
 def _schema_names(drafts: Mapping[Ref, Draft]) -> set[str]:

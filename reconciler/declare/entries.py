@@ -176,9 +176,17 @@ class EntryReader:
             return self._misread(kind, entry, _Content(name, fields))
         if not is_mapping:
             return self._misread(kind, entry, _Content(name, fields))
-        content = _Content(name, {})
+        if values is body:
+            return _Content(name, fields)
+        return self._changed(kind, node, _Content(name, fields), cast("dict[str, Any]", values))
+
+    def _changed(
+        self, kind: type[Object], node: Node, read: _Content, values: Mapping[str, object]
+    ) -> _Content:
+        """Return content with the values that the kind has made of the fields as read."""
+        content, fields = _Content(read.name, {}), read.fields
         known = fields_of(kind)
-        for key, value in cast("dict[str, object]", values).items():
+        for key, value in values.items():
             if key not in known:
                 content.derived[key] = value
             elif key in fields:

@@ -104,6 +104,12 @@ def files_of(model: type[BaseModel]) -> Mapping[str, str]:
     }
 
 
+@cache
+def _aliases_of(model: type[BaseModel]) -> Mapping[str, str]:
+    """Map the keys that are read as another key of the model, those for files too."""
+    return {**files_of(model), **other_keys_of(model)}
+
+
 def read_fields(
     node: Entries,
     model: type[BaseModel],
@@ -113,11 +119,15 @@ def read_fields(
 ) -> dict[str, FieldValue]:
     """Read a model's fields from a mapping; `other_keys` are accepted and skipped."""
     problems = reading.problems
-    fields, files, others = takes_of(model), files_of(model), other_keys_of(model)
+    fields, files, aliases = takes_of(model), files_of(model), _aliases_of(model)
     values, given = dict[str, FieldValue](), dict[str, str]()
+    has_aliases = not aliases.keys().isdisjoint(node.entries)
     for written, entry in node.entries.items():
-        key = others.get(written) or files.get(written) or written
-        first = key if key != written and key in node.entries else given.setdefault(key, written)
+        key = first = written
+        if has_aliases:
+            key = aliases.get(written, written)
+            is_second = key != written and key in node.entries
+            first = key if is_second else given.setdefault(key, written)
         if first != written:
             message = f"{first} and {written} are both given"
             hint = "keep one of the two"
@@ -210,7 +220,7 @@ def spelled(written: str, node: Node, key: str, takes: Takes, reading: Reading) 
     if takes.spelling.variables == "name":
         written = reading.variables.in_name(written, node, key, takes.spelling)
     try:
-        return takes.spelling.read(written)
+        return takes.read(written)
     except ValueError as e:
         reading.problems.append(Problem(f"{key}: {e}", node.position, rule="invalid-name"))
         return written

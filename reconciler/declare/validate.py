@@ -46,15 +46,15 @@ _BOOLEANS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Subject:
-    """The object or check to build: a title for messages, and a position.
+    """The object or check to build: a ref or a title for messages, and a position.
 
     `readable` is False where a problem of the mapping is reported already. A missing field is then
     no second problem: the key may be misspelled.
     """
 
-    title: str
+    title: object
     position: Position
     readable: bool = True
 
@@ -93,7 +93,7 @@ def _translated(
             mismatches.setdefault((path, node), []).append(error)
         elif subject.readable or (node is not None and error["type"] != "missing"):
             reported.append(path)
-            title = ".".join(path) or subject.title
+            title = ".".join(path) or str(subject.title)
             position = node.position if node else subject.position
             rule = "missing-field" if error["type"] == "missing" else "invalid-value"
             message, hint = _message(error, node), advice_on(model, path)
