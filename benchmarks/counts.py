@@ -23,13 +23,14 @@ TARGET, SCRATCH = "statements to the target", "statements to scratch"
 TRIPS_TARGET, TRIPS_SCRATCH = "round trips to the target", "round trips to scratch"
 READ_TARGET, READ_SCRATCH = "target read", "scratch read"
 DATABASES, OBJECTS = "databases made", "objects made on scratch"
+LIMITS = ("BEGIN", "COMMIT")
 
 
 @contextmanager
 def counting() -> Generator[Counter[str]]:
     """Count the statements that this process sends until the end of the block.
 
-    What is sent together, as a pipeline, is one round trip.
+    What is sent together, as a pipeline, is one round trip. BEGIN and COMMIT do not count.
     """
     counts: Counter[str] = Counter()
     known: WeakKeyDictionary[psycopg.Connection[Any], bool] = WeakKeyDictionary()
@@ -65,7 +66,7 @@ def counting() -> Generator[Counter[str]]:
 
     def counted_together(connection: Connection, statements: Sequence[str]) -> Any:
         scratch = is_scratch(connection)
-        counts[SCRATCH if scratch else TARGET] += len(statements)
+        counts[SCRATCH if scratch else TARGET] += len([s for s in statements if s not in LIMITS])
         counts[TRIPS_SCRATCH if scratch else TRIPS_TARGET] += 1
         counts[OBJECTS] += sum(scratch and s.startswith("CREATE ") for s in statements)
         return together(connection, statements)

@@ -9,6 +9,7 @@ from itertools import islice
 from psycopg import Rollback
 
 from reconciler.canonicalise.hints import COLUMN, missing
+from reconciler.canonicalise.sending import made_ahead, run_transaction
 from reconciler.errors import StatementFailed
 from reconciler.introspect.unfilled import unfilled
 from reconciler.model.deferred import CreatedAsShell, deferred_needs, deferred_statements
@@ -22,7 +23,7 @@ from reconciler.model.state import State
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows
-from reconciler.server.elevation import run_at_once, run_statement
+from reconciler.server.elevation import run_statement
 from reconciler.sql import compose, literal, text
 
 SCHEMAS = """
@@ -268,13 +269,14 @@ class Build:
     def _each(self, refs: Iterable[Ref], statements: MakeStatements) -> Failures:
         """Run the statements of each object; return the refused, after undoing the statements.
 
-        A batch is sent at once, and runs in one transaction; a refused batch is repeated object by
-        object, and each of its statements may run as a superuser.
+        A batch is sent at once, and runs in one transaction, while the next is composed; a refused
+        batch is repeated object by object, and each of its statements may run as a superuser.
         """
         failed: Failures = {}
-        for batch in batched(refs):
+        batches = made_ahead(batched(refs), lambda batch: [*self._commands(batch, statements)])
+        for batch, commands in batches:
             try:
-                run_at_once(self.connection, self._commands(batch, statements))
+                run_transaction(self.connection, commands)
             except StatementFailed:
                 failed |= self._each_alone(batch, statements)
         return failed
