@@ -13,8 +13,11 @@ from reconciler.cli import main
 from reconciler.errors import PlanRefused
 from reconciler.journal.journal import StepRecord, begin
 from reconciler.journal.ownership import Place, lock_and_check, untrusted
+from reconciler.plan.plan import Plan
 from reconciler.server.connection import connect
 from tests.conftest import Database
+
+PLAN = Plan(target="", in_sync=True)
 
 ROLES = """
     DO $$BEGIN CREATE ROLE journal_mallory LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;
@@ -152,7 +155,7 @@ def journalled(database: Database) -> Database:
     """Return a database with a journal that holds nothing yet, and a function of mallory's."""
     database.run(ROLES + EVIL)
     with connect(database.url) as connection:
-        begin(connection, Place(), {"steps": [], "changes": []}, {})
+        begin(connection, Place(), PLAN, {})
     return database
 
 
@@ -173,12 +176,12 @@ def test_every_fault_is_refused_and_mended_as_the_refusal_says(journalled: Datab
             connection.execute(script.encode())
             connection.execute("DELETE FROM public.fired")
             with pytest.raises(PlanRefused, match=re.escape(words)) as caught:
-                begin(connection, Place(), {"steps": [], "changes": []}, {})
+                begin(connection, Place(), PLAN, {})
             assert connection.execute("SELECT * FROM public.fired").fetchall() == [], fault
             for statement in mended(str(caught.value)):
                 connection.execute(statement.encode())
             assert untrusted(connection, Place()) == "", fault
-            run = begin(connection, Place(), {"steps": [], "changes": []}, {})
+            run = begin(connection, Place(), PLAN, {})
             assert (run.complaints, fault) == ([], fault)
             assert connection.execute("SELECT * FROM public.fired").fetchall() == [], fault
             connection.execute("ROLLBACK")
@@ -258,7 +261,7 @@ def test_nothing_changes_between_check_and_use(journalled: Database) -> None:
                 pytest.raises(psycopg.errors.LockNotAvailable),
             ):
                 other.execute(trigger)
-        run = begin(connection, Place(), {"steps": [], "changes": []}, {})
+        run = begin(connection, Place(), PLAN, {})
         journalled.run(trigger)
         run.steps(connection, [StepRecord("1", "done", 0.1, 1, None)])
     assert "step has a trigger" in run.complaints[0]

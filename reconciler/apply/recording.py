@@ -97,11 +97,10 @@ def _closing(
 
 
 def _begin(plan: Plan, live: Snapshot, connection: Connection, journal: Recorded) -> Journal:
-    document = plan.model_dump(mode="json")
     before = models_of(plan.touches, live.state)
     used = [permission.model_dump(mode="json") for permission in journal.used]
     rollout = journal.rollout
-    entry = begin(connection, journal.place, document, before, rollout=rollout, used=used)
+    entry = begin(connection, journal.place, plan, before, rollout=rollout, used=used)
     _keep_statistics(entry, "before", plan, connection)
     if connection.closed:
         raise ConnectionFailed("the connection broke before the first step: run again")

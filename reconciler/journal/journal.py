@@ -20,6 +20,7 @@ from reconciler.journal.ownership import Place, lock_and_check, untrusted
 from reconciler.journal.tables import TABLES, add_columns, create_table, revoke_default_privileges
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import JOURNAL_COMMENT
+from reconciler.plan.plan import Plan
 from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.sql import compose, literal, name, text
 from reconciler.version import version
@@ -166,7 +167,7 @@ def refusal(connection: Connection, place: Place) -> str:
 def begin(
     connection: Connection,
     place: Place | None,
-    plan: Model,
+    plan: Plan,
     before: Mapping[Ref, Model | None],
     *,
     rollout: str = "",
@@ -238,7 +239,7 @@ def _create_tables(connection: Connection, schema: str) -> None:
             revoke_default_privileges(connection, schema, table)
 
 
-def _insert_run(connection: Connection, place: Place, plan: Model, rollout: str) -> int:
+def _insert_run(connection: Connection, place: Place, plan: Plan, rollout: str) -> int:
     """Insert the run and return the number.
 
     Only one applier runs at a time: an earlier run without an end is one whose client died.
@@ -249,9 +250,9 @@ def _insert_run(connection: Connection, place: Place, plan: Model, rollout: str)
         "host": socket.gethostname(),
         "version": version(),
         "commit": _git_commit(),
-        "plan": Jsonb(plan),
-        "digest": plan.get("digest"),
-        "rollback_of": plan.get("rollback_of"),
+        "plan": Jsonb(plan, dumps=Plan.model_dump_json),
+        "digest": plan.digest,
+        "rollback_of": plan.rollback_of,
         "rollout": rollout,
         "target": place.run_target.name if place.run_target else "",
         "variables": Jsonb(dict(place.run_target.variables)) if place.run_target else None,
