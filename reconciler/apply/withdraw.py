@@ -29,9 +29,10 @@ def _useless(run: Run) -> Iterator[Step]:
     """Yield temporary steps that are done, while later steps on the object are not."""
     done = {o.step.id for o in run.outcomes if o.status == "done"}
     for place, step in enumerate(run.plan.steps):
-        later = (s for s in run.plan.steps[place + 1 :] if _same_object(s, step))
-        if step.temporary and step.id in done and not all(s.id in done for s in later):
-            yield step
+        if step.temporary and step.id in done:
+            later = (s for s in run.plan.steps[place + 1 :] if _same_object(s, step))
+            if not all(s.id in done for s in later):
+                yield step
 
 
 def _same_object(one: Step, other: Step) -> bool:
