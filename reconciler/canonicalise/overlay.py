@@ -234,12 +234,13 @@ def _following_names(
 
 def _spelled_as_live(state: State, declaration: Declaration) -> dict[Ref, Ref]:
     refs = [*declaration.objects, *declaration.absent]
-    return {r: live for r in refs if (live := _live_routine(state, r)) != r}
+    routines = [r for r in refs if r.arguments is not None]
+    return {r: live for r in routines if (live := _live_routine(state, r)) != r}
 
 
 def _live_routine(state: State, ref: Ref) -> Ref:
     """Find the live routine of a declared ref with arguments spelled as in the catalog."""
-    if ref.arguments is None or ref in state:
+    if ref in state:
         return ref
     overloads = state.overloads(ref)
     return next((o.ref for o in overloads if declared_arguments(o) == ref.arguments), ref)
@@ -264,14 +265,14 @@ def _dropped(
     These are declared absent, or missing in an exclusive list or in a pruned schema.
     """
     absent = {spelled.get(r, r) for r in declaration.absent} & state.objects.keys()
-    schemas = {r.schema_ref for r in declared}
+    schemas = {Ref("", schema, "").schema_ref for schema in {r.schema for r in declared}}
     missing = {
         r
         for r in state.objects.keys() - declared - schemas
         if _is_exclusive(r, declaration) or (scope.prunes(r) and not _is_on_mention(r, declaration))
     }
     dropped = absent | missing
-    return dropped | {r for r in state if r.on in dropped}
+    return dropped | {r for r in state if r.on in dropped} if dropped else dropped
 
 
 def _is_mention(obj: Object, origin: Ref, declaration: Declaration) -> bool:
