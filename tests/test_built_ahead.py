@@ -10,13 +10,13 @@ import pytest
 from reconciler.canonicalise.canonical import Inputs
 from reconciler.canonicalise.overlay import overlay
 from reconciler.canonicalise.respelled import overlay_again
-from reconciler.canonicalise.sending import made_ahead, run_transaction
+from reconciler.canonicalise.sending import made_ahead
 from reconciler.declare.load import load
 from reconciler.errors import StatementFailed
 from reconciler.introspect.introspect import introspect
 from reconciler.model.state import Scope
 from reconciler.server.connection import Connection, connect
-from reconciler.server.elevation import TransactionEnded
+from reconciler.server.together import TransactionEnded, run_at_once
 from tests.conftest import Database
 from tests.test_sent_together import names
 
@@ -50,16 +50,16 @@ def test_an_error_comes_with_its_item() -> None:
 
 
 def test_a_refused_transaction_is_undone(connection: Connection) -> None:
-    run_transaction(connection, ["CREATE TABLE public.a ()"])
+    run_at_once(connection, ["CREATE TABLE public.a ()"])
     with pytest.raises(StatementFailed, match="division by zero"):
-        run_transaction(connection, ["CREATE TABLE public.b ()", "SELECT 1/0"])
+        run_at_once(connection, ["CREATE TABLE public.b ()", "SELECT 1/0"])
     assert connection.is_idle
     assert names(connection) == ["a"]
 
 
 def test_a_transaction_within_another_ends_with_it(connection: Connection) -> None:
     with connection.transaction(force_rollback=True):
-        run_transaction(connection, ["CREATE TABLE public.a ()"])
+        run_at_once(connection, ["CREATE TABLE public.a ()"])
         assert names(connection) == ["a"]
     assert names(connection) == []
 
@@ -67,7 +67,7 @@ def test_a_transaction_within_another_ends_with_it(connection: Connection) -> No
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
 def test_no_command_ends_its_transaction(end: str, connection: Connection) -> None:
     with pytest.raises(TransactionEnded, match=end):
-        run_transaction(connection, ["CREATE TABLE public.a ()", end, "SELECT 1"])
+        run_at_once(connection, ["CREATE TABLE public.a ()", end, "SELECT 1"])
     assert connection.is_idle
 
 

@@ -246,7 +246,7 @@ FAILED_BATCH = """
 import sys
 from reconciler.errors import StatementFailed
 from reconciler.server.connection import connect
-from reconciler.server.elevation import run_at_once
+from reconciler.server.together import run_at_once
 with connect(sys.argv[1]) as connection:
     try:
         run_at_once(connection, ["SELECT 1", "SELECT 1/0", *["SELECT pg_sleep(0.001)"] * 3000])

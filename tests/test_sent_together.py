@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.errors import StatementFailed
 from reconciler.server.connection import Connection, connect, rows
-from reconciler.server.elevation import TransactionEnded, run_at_once
+from reconciler.server.together import TransactionEnded, run_at_once
 from tests.conftest import Database
 
 TABLES = "SELECT relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace"

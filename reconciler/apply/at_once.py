@@ -19,7 +19,7 @@ from reconciler.errors import StatementFailed
 from reconciler.introspect.global_objects import GLOBAL
 from reconciler.plan.step import Step
 from reconciler.server.connection import translated
-from reconciler.server.elevation import send_together
+from reconciler.server.together import send_together
 
 MAX_STEPS = 200  # of one transaction: its locks must fit into max_locks_per_transaction
 

@@ -9,7 +9,7 @@ from itertools import islice
 from psycopg import Rollback
 
 from reconciler.canonicalise.hints import COLUMN, missing
-from reconciler.canonicalise.sending import made_ahead, run_transaction
+from reconciler.canonicalise.sending import made_ahead
 from reconciler.errors import StatementFailed
 from reconciler.introspect.unfilled import unfilled
 from reconciler.model.deferred import CreatedAsShell, deferred_needs, deferred_statements
@@ -24,6 +24,7 @@ from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows
 from reconciler.server.elevation import run_statement
+from reconciler.server.together import run_at_once
 from reconciler.sql import compose, literal, text
 
 SCHEMAS = """
@@ -276,7 +277,7 @@ class Build:
         batches = made_ahead(batched(refs), lambda batch: [*self._commands(batch, statements)])
         for batch, commands in batches:
             try:
-                run_transaction(self.connection, commands)
+                run_at_once(self.connection, commands)
             except StatementFailed:
                 failed |= self._each_alone(batch, statements)
         return failed

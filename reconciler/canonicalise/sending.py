@@ -1,18 +1,10 @@
-"""Send transactions to a scratch server, and compose the next one while it works."""
+"""Make what is sent next while a server works."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import TypeVar
-
-import psycopg
-
-from reconciler.server.connection import Connection, translated
-from reconciler.server.elevation import TransactionEnded, run_at_once
-
-_ENDS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION"})  # command tags
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -29,20 +21,3 @@ def made_ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Iterator[
             before = item, making
         if before is not None:
             yield before[0], before[1].result()
-
-
-def run_transaction(connection: Connection, commands: Sequence[str]) -> None:
-    """Run commands as `run_at_once` does, in one round trip with BEGIN and COMMIT."""
-    if not connection.is_idle:
-        run_at_once(connection, commands)
-        return
-    with translated():
-        try:
-            _, *tags, _ = connection.send_together(["BEGIN", *commands, "COMMIT"])
-        except psycopg.Error:
-            with suppress(psycopg.Error):
-                connection.rollback()
-            raise
-    for command, tag in zip(commands, tags, strict=True):
-        if tag in _ENDS:
-            raise TransactionEnded(f"{command} ends its transaction", sql=command)

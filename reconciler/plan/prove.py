@@ -20,8 +20,9 @@ from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql
-from reconciler.server.elevation import TransactionEnded, run_at_once, run_statement
+from reconciler.server.elevation import run_statement
 from reconciler.server.parameters import SEARCH_PATH
+from reconciler.server.together import TransactionEnded, run_at_once
 from reconciler.sql import compose, literal, text
 
 NOT_IN_PREREQUISITE_STATE = "55000"  # also of a materialized view that is not filled

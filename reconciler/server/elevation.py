@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from reconciler.errors import StatementFailed
 from reconciler.server import base_types
-from reconciler.server.connection import Connection, rows, run_sql, translated
+from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.sql import compose, joined, literal, text
 
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -46,7 +46,6 @@ _INERT = re.compile(
     rf"|ALTER [A-Z ]+ {_QUALIFIED}(?: ?\([^']*\))?{_OWNER.pattern}"
 )
 # The tags of commands that end a transaction, with or without starting another
-_ENDS = ("COMMIT", "ROLLBACK", "PREPARE TRANSACTION")
 # Commands with literals, which the input function of a type reads, or for which validators run.
 _ANALYSED = re.compile(
     r"(?:CREATE|CREATE OR REPLACE|ALTER) (?:FUNCTION|PROCEDURE|AGGREGATE|PUBLICATION"
@@ -243,12 +242,6 @@ WOULD_EVALUATE = (
 )
 
 
-class TransactionEnded(StatementFailed):
-    """A command of a transaction ended the transaction."""
-
-    rule = "transaction-ended"
-
-
 Administrator = Callable[[], Connection]  # connects when first called
 _ADMINISTRATORS: WeakKeyDictionary[Connection, Administrator] = WeakKeyDictionary()  # by builder
 
@@ -272,23 +265,6 @@ def run_statement(connection: Connection, statement: str) -> None:
         if error.sqlstate not in (INSUFFICIENT_PRIVILEGE, INVALID_DEFINITION):
             raise
         _run_elevated(connection, statement, analysed=analysed, refusal=error)
-
-
-def run_at_once(connection: Connection, statements: Iterable[str]) -> None:
-    """Send commands together, as one transaction, none as a superuser; raises StatementFailed.
-
-    Raises TransactionEnded for one that ends the transaction; what came before it may be committed.
-    """
-    with translated(), connection.transaction():
-        send_together(connection, statements)
-
-
-def send_together(connection: Connection, statements: Iterable[str]) -> None:
-    """Send commands of an open transaction together; raises psycopg.Error, and TransactionEnded."""
-    sent = [*statements]
-    for statement, tag in zip(sent, connection.send_together(sent), strict=True):
-        if tag in _ENDS:
-            raise TransactionEnded(f"{statement} ends its transaction", sql=statement)
 
 
 def _run_elevated(
