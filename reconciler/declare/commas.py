@@ -41,7 +41,7 @@ class CutValue:
     def begin(self, event: object, position: Position, key: str = "") -> None:
         """Note a value of the collection, which may be the first part of a longer one."""
         self.position = None
-        if is_plain(event) and isinstance(event, yaml.ScalarEvent) and "(" in event.value:
+        if isinstance(event, yaml.ScalarEvent) and "(" in event.value and is_plain(event):
             self.position, self.key, self.parts = position, key, [event.value]
             if open_brackets(event.value) <= 0:
                 self.position = None

@@ -72,18 +72,18 @@ class HomeNames:
 
     def with_schema(self, obj: Object, schema: str) -> Object:
         """Return an object with `schema` before the names without a schema."""
-        return _changed(obj, lambda value, sort: self._qualified(value, sort, schema))
+        return _changed(obj, self._qualified, schema)
 
     def without_schema(self, obj: Object) -> Object:
         """Return an object without its schema before names, where the same is read."""
         schema = obj.ref.schema
         prefix = f"{text(name(schema))}."
 
-        def shortened(value: str, sort: str) -> str:
+        def shortened(value: str, sort: str, schema: str) -> str:
             shown = value.replace(prefix, "", 1)
             return shown if self._qualified(shown, sort, schema) == value else value
 
-        return _changed(obj, shortened) if schema else obj
+        return _changed(obj, shortened, schema) if schema else obj
 
     def _qualified(self, value: str, sort: str, schema: str) -> str:
         """Return a text that begins with a name; most objects name one of a few types."""
@@ -101,11 +101,12 @@ class HomeNames:
         return f"{value[:at]}{text(name(schema))}.{value[at:]}"
 
 
-def _changed(obj: Object, change: Callable[[str, str], str]) -> Object:
+def _changed(obj: Object, change: Callable[[str, str, str], str], schema: str) -> Object:
+    """Return an object with its names changed, each by its namespace and the schema of the file."""
     update: dict[str, str] = {}
     for own, sort in _naming_fields(type(obj)).items():
         value = getattr(obj, own)
-        if value and (changed := change(value, sort)) != value:
+        if value and (changed := change(value, sort, schema)) != value:
             update[own] = changed
     return obj.model_copy(update=update) if update else obj
 

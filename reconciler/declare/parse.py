@@ -284,7 +284,8 @@ class _Composer:
                 self._end_cut(only_if_closed=True)
             elif in_brackets:
                 self.cut.begin(event, node.position)
-        self.cut = CutValue()
+        if self.cut.position is not None:
+            self.cut = CutValue()
         return items
 
     def _end_cut(self, *, only_if_closed: bool = False) -> None:

@@ -207,7 +207,7 @@ class _Fields:
     def number(self, obj: Object) -> int:
         kind = type(obj)
         declared = obj.model_dump_json(by_alias=True, exclude_unset=True)
-        hidden = [(n, getattr(obj, n)) for n in _hidden(kind) & obj.model_fields_set]
+        hidden = [(n, getattr(obj, n)) for n in _hidden(kind) if n in obj.model_fields_set]
         key = (kind, declared, *hidden)
         known = self.numbers.get(key)
         if known is None:
