@@ -112,7 +112,7 @@ def _run(arguments: list[str]) -> int:
     )
     status: Any
     try:
-        main()
+        main(arguments)  # without arguments, it would end the process before the answer
         status = 0
     except SystemExit as ended:
         status = ended.code

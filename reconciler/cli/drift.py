@@ -100,8 +100,8 @@ def drift(
         named = with_variables(named, declared.file)
     alone = not (targets.several or told.asked)
     questions = _questions(named, declared.file, alone=alone)
-    with closing(questions.ahead(named[0])) as ahead:
-        if alone and not source.executor:
+    with closing(questions.ahead(named)) as ahead:
+        if alone and named and not source.executor:  # a shard may be without targets
             begin(ahead, ReadingOptions(named[0].flag, source.session), declared.file)
         declared.check(target.flag for target in named)
         workers = open_executor(source.executor, targets)
@@ -173,9 +173,9 @@ class _Questions:
             return Result(document, output.last_format)
         return Result(json.drift(DriftReport([result])), "json")
 
-    def ahead(self, target: NamedTarget) -> Ahead:
-        """Return a reading of a target that has not begun."""
-        return Ahead(self.by_target.get(target))
+    def ahead(self, named: Sequence[NamedTarget]) -> Ahead:
+        """Return a reading of the first target that has not begun."""
+        return Ahead(next(map(self.by_target.get, named), None))
 
     def known(self, target: NamedTarget) -> TargetDrift | None:
         """Return what an earlier run has found, if nothing has changed since."""
@@ -236,7 +236,7 @@ class _Look:
         reading = ReadingOptions(target.flag, self.source.session)
         resolved = reading.resolve(self.declared.file)
         job = replace(self.declared.job(resolved), questions=False, proof=False)
-        ahead = self.ahead or self.questions.ahead(target)
+        ahead = self.ahead or self.questions.ahead([target])
         examine = partial(look, declaration=job.declaration, journal=self.source.place(resolved))
         observed = observe(job, ahead, examine, partly=True)
         plan = observed.plan

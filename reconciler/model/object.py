@@ -145,7 +145,8 @@ class Object(Record):
     def fragments(self) -> Iterator[Fragment]:
         """Yield the SQL in fields and key that statements are composed of."""
         for field, clause in self.sql_clauses.items():
-            yield from fragments_in(field, clause, getattr(self, field))
+            if (value := getattr(self, field)) is not None:
+                yield from fragments_in(field, clause, value)
 
     def define(
         self, context: PlanningContext, parts: Sequence[InlinePart] = ()

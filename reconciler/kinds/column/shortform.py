@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import count
 from typing import Any
@@ -81,9 +81,9 @@ class ShortForm:
             yield {"primary_key": True, **implied}
         if self._constraint(self.target.column, "key") in others:
             yield {"unique": True}
-        for ref, _ in replace(self, references="").expand():
-            if references := getattr(others.get(ref), "references", None):
-                yield {"references": references}
+        foreign_key = others.get(self._constraint(self.target.column, "fkey"))
+        if references := getattr(foreign_key, "references", None):
+            yield {"references": references}
 
     def expand(self) -> Iterator[tuple[Ref, dict[str, Any]]]:
         """Yield refs and fields of the declared objects, with default names."""
