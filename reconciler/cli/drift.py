@@ -101,8 +101,8 @@ def drift(
     alone = not (targets.several or told.asked)
     questions = _questions(named, declared.file, alone=alone)
     with closing(questions.ahead(named)) as ahead:
-        if alone and named and not source.executor:  # a shard may be without targets
-            begin(ahead, ReadingOptions(named[0].flag, source.session), declared.file)
+        if alone and not source.executor:
+            _begin(ahead, named, source, declared)
         declared.check(target.flag for target in named)
         workers = open_executor(source.executor, targets)
         look_at: Callable[[NamedTarget], _Looked]
@@ -126,6 +126,14 @@ def drift(
     except ReconcileError as error:
         print_error(error)
     return EXIT_STATUSES[report.status]
+
+
+def _begin(
+    ahead: Ahead, named: Sequence[NamedTarget], source: LookOptions, declared: Declared
+) -> None:
+    """Begin to read the only target; a shard may be without one."""
+    for target in named[:1]:
+        begin(ahead, ReadingOptions(target.flag, source.session), declared.file)
 
 
 def _remember(
