@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
-from reconciler.canonicalise.further import ROUNDS, at_fault, without
+from reconciler.canonicalise.further import ROUNDS, at_fault
 from reconciler.errors import DeclarationError
 from reconciler.introspect.introspect import Snapshot
 from reconciler.model.ref import Ref
+from reconciler.model.state import Declaration, State
 from reconciler.plan.plan import Plan
 from reconciler.planning import Job, plan_of
 from reconciler.server.connection import Connection
@@ -15,7 +17,7 @@ from reconciler.server.connection import Connection
 
 @dataclass(frozen=True)
 class Accepted:
-    """A plan towards what is accepted, which nobody is to run, and the error about the rest."""
+    """A plan towards the accepted part, not to be run, and the error about the refused part."""
 
     plan: Plan
     refused: DeclarationError | None = None
@@ -24,9 +26,9 @@ class Accepted:
 def compare_accepted(job: Job, live: Snapshot, connection: Connection) -> Accepted:
     """Return the changes of all declared objects that can be compared, and why others cannot.
 
-    What was altered by hand may keep the declared state from being built: a role that somebody has
-    dropped, a detached partition with another type of a column. Objects that need one at fault are
-    left out as well. Raises DeclarationError where nothing is left to compare.
+    A change by hand may keep the declared state from being built: a role was dropped, or a column
+    of an index was renamed. The refused objects, and those that need them, count as declared the
+    way they are. Raises DeclarationError where nothing is left to compare.
     """
     try:
         return Accepted(plan_of(job, live, connection))
@@ -34,21 +36,20 @@ def compare_accepted(job: Job, live: Snapshot, connection: Connection) -> Accept
         first = error
     found, left_out = first, set[Ref]()
     for _ in range(ROUNDS):
-        refused = at_fault(job.declaration, live.state, found.problems)
-        rest = without(job.declaration, refused)
-        if not refused or not rest.objects:
-            break
+        refused = at_fault(job.declaration, live.state, found.problems) - left_out
         left_out |= refused
-        job = replace(job, declaration=rest)
+        if not refused or job.declaration.objects.keys() <= left_out:
+            break
+        job = replace(job, declaration=_as_live(job.declaration, live.state, refused))
         try:
-            return Accepted(_without(plan_of(job, live, connection), left_out), first)
+            return Accepted(plan_of(job, live, connection), first)
         except DeclarationError as error:
             found = error
     raise first
 
 
-def _without(plan: Plan, refs: set[Ref]) -> Plan:
-    """Return the plan without the changes of objects, which only seem to be undeclared."""
-    named = {(r.kind, r.identity) for r in refs}
-    kept = tuple(c for c in plan.changes if (c.kind, c.identity) not in named)
-    return plan.model_copy(update={"changes": kept})
+def _as_live(declaration: Declaration, live: State, refs: Set[Ref]) -> Declaration:
+    """Return the declaration with some objects as they are in the database, or without them."""
+    others = {r: o for r, o in declaration.objects.items() if r not in refs}
+    same = {r: live[r] for r in refs if r in live}
+    return replace(declaration, objects={**others, **same})

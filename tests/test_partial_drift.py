@@ -101,9 +101,15 @@ def test_every_format_shows_both(database: Database, folder: Path, name: str) ->
     assert ("public.shown" in result.stdout) == (name != "prometheus")
 
 
-def test_differences_are_found_where_a_role_is_gone(database: Database, folder: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--prune",)], ids=["", "prune"])
+def test_differences_are_found_where_a_role_is_gone(
+    database: Database, folder: Path, options: tuple[str, ...]
+) -> None:
+    """The refused object is the table: neither the table nor its parts seem to be undeclared."""
     (folder / "more.yml").write_text("tables: {public.other: {grants: {nobody_here: [select]}}}\n")
-    database.run("DROP VIEW public.shown")
-    shown = found(database, folder)
+    database.run("DROP VIEW public.shown; ALTER TABLE public.other ADD more text")
+    shown = found(database, folder, *options)
     assert "role nobody_here does not exist" in shown["error"]
-    assert [(o["kind"], o["identity"]) for o in shown["drift"]] == [("view", "public.shown")]
+    differing = {(o["kind"], o["identity"]) for o in shown["drift"]}
+    undeclared = [("column", "public.other.more")] if options else []
+    assert differing == {("view", "public.shown"), *undeclared}

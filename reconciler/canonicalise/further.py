@@ -29,7 +29,7 @@ def with_further_problems(
         if not refused:
             break
         left_out |= refused
-        inputs = replace(inputs, declaration=without(inputs.declaration, refused))
+        inputs = replace(inputs, declaration=_without(inputs.declaration, refused))
         found = _problems(inputs, attempt)
         problems += _independent(found, {r.name for r in left_out})
     if len(problems) == len(first.problems):
@@ -70,8 +70,7 @@ def at_fault(declaration: Declaration, live: State, problems: Sequence[Problem])
     return (found | children) & declaration.objects.keys()
 
 
-def without(declaration: Declaration, refs: Set[Ref]) -> Declaration:
-    """Return the declaration without some objects."""
+def _without(declaration: Declaration, refs: Set[Ref]) -> Declaration:
     objects = {r: o for r, o in declaration.objects.items() if r not in refs}
     return replace(declaration, objects=objects)
 

@@ -90,7 +90,7 @@ def _refuse(findings: Iterable[Finding]) -> None:
 
 
 class _Derivation:
-    """What PostgreSQL may derive from declared changes; mostly nobody asks."""
+    """What PostgreSQL may derive from declared changes; computed once a field differs."""
 
     def __init__(self, live: State, found: State, changed: Set[Ref]) -> None:
         self.live, self.found, self._put_in = live, found, changed

@@ -45,7 +45,6 @@ _INERT = re.compile(
     r"|ALTER FOREIGN DATA WRAPPER (?!(?s:.*) OPTIONS )"
     rf"|ALTER [A-Z ]+ {_QUALIFIED}(?: ?\([^']*\))?{_OWNER.pattern}"
 )
-# The tags of commands that end a transaction, with or without starting another
 # Commands with literals, which the input function of a type reads, or for which validators run.
 _ANALYSED = re.compile(
     r"(?:CREATE|CREATE OR REPLACE|ALTER) (?:FUNCTION|PROCEDURE|AGGREGATE|PUBLICATION"

@@ -10,7 +10,8 @@ import psycopg
 from reconciler.errors import StatementFailed
 from reconciler.server.connection import Connection, translated
 
-_ENDS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION"})  # command tags
+# The tags of commands that end a transaction, with or without starting another.
+_ENDS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION"})
 
 
 class TransactionEnded(StatementFailed):
