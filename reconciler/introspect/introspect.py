@@ -79,7 +79,7 @@ class Snapshot:
         return self.state.dependents
 
 
-Begun = Generator[None, None, Snapshot]
+_Steps = Generator[None, None, Snapshot]
 
 
 def introspect(
@@ -108,7 +108,7 @@ class Reading:
     def __init__(self, connection: Connection) -> None:
         """Send the first queries; what they raise is raised by `snapshot`."""
         self._connection, self._server = connection, server_of(connection)
-        self._begun: Begun | None = None
+        self._begun: _Steps | None = None
         with suppress(StatementFailed):
             self._begun = self._begin()
 
@@ -126,7 +126,7 @@ class Reading:
         finally:
             self._connection.close()
 
-    def _begin(self) -> Begun:
+    def _begin(self) -> _Steps:
         begun = _read_steadily(self._connection, self._server)
         next(begun)
         return begun
