@@ -77,7 +77,8 @@ def until(database: Database, query: str, expected: object) -> None:
 def test_what_stops_subscribers_is_a_hazard(
     ends: tuple[Database, Database], tmp_path: Path
 ) -> None:
-    here, _ = ends
+    here, there = ends
+    until(there, "SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel", expected=True)
     declared = """
 tables:
   things:
@@ -105,6 +106,24 @@ tables:
     with connect(here.url) as connection:
         findings = [f.message for f in preflight(plan, connection) if "slot" in f.message]
     assert any("public.things" in f and "copy (active, " in f for f in findings), findings
+
+
+def test_slots_of_tables_that_are_being_copied_are_no_subscribers(
+    ends: tuple[Database, Database], tmp_path: Path
+) -> None:
+    here, _ = ends
+    here.run("SELECT pg_create_logical_replication_slot('pg_1_sync_2_3', 'pgoutput')")
+    try:
+        declared = "tables: {things: {columns: {noted: {type: int}}}}"
+        plan = pipeline.plan_changes(job_of(here, declared, tmp_path))
+        (found,) = reasons(plan, "stops-replication")
+        assert "to subscribers (slot copy)" in found
+        with connect(here.url) as connection:
+            (told,) = [f.message for f in preflight(plan, connection) if "slot" in f.message]
+        assert "to the subscribers of slot copy (" in told
+        assert "sync" not in told
+    finally:
+        here.run("SELECT pg_drop_replication_slot('pg_1_sync_2_3')")
 
 
 def test_the_order_that_is_told_spares_subscribers(

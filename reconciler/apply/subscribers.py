@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reconciler.introspect.replication import SUBSCRIBER_SLOTS
 from reconciler.server.connection import Connection, rows
 
 _SENDERS = """
@@ -18,11 +19,10 @@ _SENDERS = """
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_publication_tables AS p ON (p.schemaname, p.tablename) = (n.nspname, c.relname)
     GROUP BY p.pubname ORDER BY 1"""
-_SLOTS = """
+_SLOTS = f"""
     SELECT slot_name::text AS slot, active,
            (pg_current_wal_lsn() - confirmed_flush_lsn)::int8 AS behind
-    FROM pg_replication_slots
-    WHERE plugin = 'pgoutput' AND database = current_database() ORDER BY slot_name"""
+    FROM {SUBSCRIBER_SLOTS}"""
 _ORDER = (
     "a column, type, value or name that is new comes to the subscribers first;"
     " what is dropped goes here first"

@@ -14,10 +14,13 @@ from reconciler.server.connection import Connection, Row, rows
 _ANY = """
     SELECT EXISTS (SELECT FROM pg_catalog.pg_publication)
            OR EXISTS (SELECT FROM pg_catalog.pg_subscription_rel) AS found"""
-_SLOTS = """
-    SELECT slot_name::text AS slot FROM pg_catalog.pg_replication_slots
+# While a subscription copies its tables, each copy has a slot of its own beside that of the
+# subscription: `pg_OID_sync_OID_IDENTIFIER`.
+SUBSCRIBER_SLOTS = """pg_catalog.pg_replication_slots
     WHERE plugin = 'pgoutput' AND database = pg_catalog.current_database()
+      AND slot_name !~ '^pg_[0-9]+_sync_[0-9]+_[0-9]+$'
     ORDER BY slot_name"""
+_SLOTS = f"SELECT slot_name::text AS slot FROM {SUBSCRIBER_SLOTS}"
 # A publication of a table sends the rows of its partitions too, and what is changed on the table
 # is changed on them.
 _FAMILY = """
