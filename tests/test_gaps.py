@@ -178,6 +178,32 @@ tables:
         """WITH link AS (UPDATE public.link SET host = host)
            UPDATE public.keyed SET host = host""",
     ),
+    "functions use a new column and no longer a dropped one": Gap(
+        """CREATE TABLE public.orders (id serial PRIMARY KEY, amount int DEFAULT 1);
+           INSERT INTO public.orders DEFAULT VALUES;
+           CREATE FUNCTION public.total() RETURNS bigint LANGUAGE plpgsql
+               AS 'BEGIN RETURN (SELECT sum(amount) FROM public.orders WHERE id = 1); END';
+           CREATE FUNCTION public.checked() RETURNS trigger LANGUAGE plpgsql
+               AS 'BEGIN new.amount = 1; RETURN new; END';
+           CREATE TRIGGER checked BEFORE INSERT ON public.orders
+               FOR EACH ROW EXECUTE FUNCTION public.checked();""",
+        """
+tables:
+  orders: {columns: {amount: {state: absent}, price: {type: int, default: 1}}}
+functions:
+  total():
+    returns: bigint
+    language: plpgsql
+    body: BEGIN RETURN (SELECT sum(price) FROM public.orders WHERE id = 1); END
+  checked():
+    returns: trigger
+    language: plpgsql
+    body: BEGIN new.price = 1; RETURN new; END""",
+        "SELECT public.total()",
+        (1,),
+        "INSERT INTO public.orders DEFAULT VALUES",
+        "SELECT count(*) - 1 FROM public.orders WHERE price = 1",
+    ),
 }
 
 

@@ -98,12 +98,16 @@ class CompositeType(RenamesParts, ChangesType, DataType, RowType):
     def as_state(self) -> Self:
         return super().as_state().with_parts_from({})
 
+    def part_in_body(self, name: str) -> str:
+        return "" if name in self.attributes else name
+
     def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
         for new, attribute in self.attributes.items():
             old = attribute.renamed_from
             if old is not None and old in live.attributes and new not in live.attributes:
                 undo = self._rename_attribute(new, old)
-                yield old, new, Statement(sql=self._rename_attribute(old, new), undo=(undo,))
+                rename = self._rename_attribute(old, new)
+                yield old, new, Statement(sql=rename, ties="typed tables", undo=(undo,))
 
     def _rename_attribute(self, old: str, new: str) -> str:
         """Return SQL that renames columns of typed tables, too."""

@@ -88,6 +88,9 @@ class Enum(RenamesParts, DataType):
     def as_state(self) -> Self:
         return super().as_state().model_copy(update={"values": self.names_in_order})
 
+    def part_in_body(self, name: str) -> str:
+        return "" if name in self.names_in_order else text(literal(name))
+
     def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
         for value in self.values:
             if isinstance(value, EnumValue) and value.name not in live.values:

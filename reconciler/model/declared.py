@@ -176,6 +176,14 @@ class RenamesParts(Object):
         """
         return ""
 
+    def part_in_body(self, name: str) -> str:
+        """Return the old name of a part as a function's body writes it.
+
+        "" if a body does not tell, or if another part takes the name.
+        """
+        del name
+        return ""
+
     def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
         """Return old name, new name and statement for each part of `live` to be renamed."""
         raise NotImplementedError

@@ -218,8 +218,8 @@ class Statement(Frozen):
     others              locks on further relations
     recurses            locks the partitions, or all child tables, in the same way
     ties                what else it locks: the tables to which foreign keys of a dropped or retyped
-                        object refer, the tables around a partition that is attached or detached, or
-                        the tables that use a domain
+                        object refer, the tables around a partition that is attached or detached,
+                        the tables that use a domain, or the typed tables of a composite type
     transactional       false if PostgreSQL refuses the statement inside a transaction block
     own_transaction     commit the statement alone
     before_swap         commit before the transaction in which a column is swapped
@@ -252,7 +252,7 @@ class Statement(Frozen):
     relation: str = ""
     others: tuple[Lock, ...] = ()
     recurses: Literal["", "partitions", "children"] = ""
-    ties: Literal["", "references", "attach", "detach", "users"] = ""
+    ties: Literal["", "references", "attach", "detach", "users", "typed tables"] = ""
     transactional: bool = True
     own_transaction: bool = False
     before_swap: bool = False

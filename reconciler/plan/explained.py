@@ -50,10 +50,12 @@ demands before the plan runs, or choose a quiet hour.""",
         "sessions that read wait or fail: the object is locked, empty or away for a time, or what"
         " uses it under its old name fails",
         "an index without CONCURRENTLY; a materialized view is filled anew; a function still uses a"
-        " renamed table",
+        " table, column or value that is renamed or dropped",
         """\
-Change functions and applications that use the old name first. For a table that is large, choose a
-quiet hour, and a small --lock-timeout.""",
+Change functions and applications that use the old name first, or declare the functions' new bodies
+in the same plan: they are replaced with the rename, and before what they no longer use is dropped.
+Bodies are searched for words, so look whether a function means this object. For a table that is
+large, choose a quiet hour, and a small --lock-timeout.""",
     ),
     HazardKind.LONG_SCAN: Explained(
         "all rows are read while a strong lock is held, because no way without it exists",

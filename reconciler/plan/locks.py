@@ -14,6 +14,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.references import referenced_table
 from reconciler.model.state import State
 from reconciler.model.statement import Hazard, HazardKind, Lock, Statement
+from reconciler.model.typed_table import TypedTable
 from reconciler.plan.operations import Operations
 from reconciler.server.locks import stronger
 
@@ -102,6 +103,10 @@ class LockFinder:
         elif statement.ties == "users":
             for table in self._users(ref, set()):
                 yield Lock(relation=table.identity, mode="SHARE")
+        elif statement.ties == "typed tables":
+            for typed in self._live.of(TypedTable):
+                if typed.row_type(typed.ref.schema) == ref:
+                    yield Lock(relation=typed.ref.identity, mode="ACCESS EXCLUSIVE")
         elif statement.ties:
             yield from self._around_partition(statement, ref)
 

@@ -16,9 +16,10 @@ from reconciler.model.ref import Ref
 from reconciler.model.row_identity import tables_without_identity
 from reconciler.model.state import State
 from reconciler.plan.collect import collect_operations
-from reconciler.plan.dangers import add_executed_by_everybody, shortfalls, with_uses_of_old_names
+from reconciler.plan.dangers import add_executed_by_everybody, shortfalls
 from reconciler.plan.evaluated import evaluated_code
 from reconciler.plan.fingerprint import fingerprint_of, fingerprint_of_unchanged
+from reconciler.plan.old_names import add_uses_of_dropped
 from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.order import steps_in_order
 from reconciler.plan.plan import Plan, Planned, Renamed
@@ -85,9 +86,8 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
     add_replication_hazards(operations)
     add_executed_by_everybody(operations)
     whole = comparison.target_state
-    renamings = with_uses_of_old_names(
-        renamings_with_hazards(comparison.renamings, operations), operations, whole
-    )
+    add_uses_of_dropped(operations, comparison.renamings, whole)
+    renamings = renamings_with_hazards(comparison.renamings, operations)
     steps = paths.with_paths(steps_in_order(operations, renamings, whole))
     return Plan(
         target=redacted(info.target),

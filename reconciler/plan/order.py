@@ -13,9 +13,11 @@ from reconciler.model.on_scratch import FilledByQuery
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Lock, Statement
+from reconciler.plan.bodies import replacements
 from reconciler.plan.edges import order_graph
-from reconciler.plan.graph import Graph, components, find_cycle, inverted, quotient, sort
+from reconciler.plan.graph import Graph, components, find_cycle, has_path, inverted, quotient, sort
 from reconciler.plan.locks import LockFinder, strongest_of
+from reconciler.plan.old_names import replacing_old_names, with_uses_of_old_names
 from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.rewrites import combine_rewrites
 from reconciler.plan.rules.names import free_name_first
@@ -24,7 +26,7 @@ from reconciler.plan.swap import (
     is_quick,
     leave_validations,
     proofs_of_bounds,
-    taking_freed_names,
+    seen_with_renamings,
 )
 
 
@@ -45,7 +47,9 @@ def steps_in_order(
     operations, graph = combine_rewrites(operations, graph)
     predecessors = inverted(graph)
     blocks = _blocks(operations, graph)
-    swapped = taking_freed_names(operations, graph, renamings, blocks)
+    users = replacing_old_names(operations, renamings, whole)
+    swapped = seen_with_renamings(operations, graph, renamings, blocks, users)
+    renamings = with_uses_of_old_names(renamings, operations, whole, swapped)
     proofs = proofs_of_bounds(operations, swapped, renamings)
     validations = leave_validations(operations, swapped)
     statements = sum(map(len, operations.statements.values())) + 3 * len(proofs)
@@ -84,11 +88,34 @@ def _blocks(operations: Operations, graph: Graph[Operation]) -> list[list[Operat
     for operation, unit in unit_of.items():
         members.setdefault(block_of[unit], []).append(operation)
     order = sort(
-        quotient(units, block_of),
+        _with_bodies(quotient(units, block_of), operations, unit_of, block_of),
         lambda n: _block_key(operations, members[n]),
         lambda n: _table_of(operations, members[n]),
     )
     return [members[n] for n in order]
+
+
+def _with_bodies(
+    graph: Graph[int],
+    operations: Operations,
+    unit_of: Mapping[Operation, Ref | Operation],
+    block_of: Mapping[Ref | Operation, int],
+) -> Graph[int]:
+    """Return the graph of blocks in which bodies are replaced between what is new and what goes.
+
+    No rule needs this order, so it gives way to the rules.
+    """
+    found = {block: {*after} for block, after in graph.items()}
+    for replacement in replacements(operations):
+        body = replacement.operation
+        earlier = ((o, body) for o in replacement.creations)
+        later = ((body, o) for o in replacement.drops)
+        for pair in (*earlier, *later):
+            if all(o in unit_of for o in pair):
+                first, last = (block_of[unit_of[o]] for o in pair)
+                if not has_path(found, last, first):
+                    found[first].add(last)
+    return found
 
 
 def _exchanges_of_names(

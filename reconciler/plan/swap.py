@@ -1,6 +1,7 @@
-"""Find what must be seen together with a renaming: whatever takes the name that it frees.
+"""Find what must be seen together with a renaming: what takes the old name, or still uses it.
 
-An application that meets the old name between the two would find nothing, or an empty table.
+An application that meets the old name between the two would find nothing, or an empty table; a
+function that uses it would fail.
 """
 
 from __future__ import annotations
@@ -16,30 +17,41 @@ from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.model.table_like import InheritableTable
+from reconciler.plan.bodies import replacements
 from reconciler.plan.graph import Graph, inverted
 from reconciler.plan.operations import Operation, Operations, Phase
 
 Block = Sequence[Operation]
 
 
-def taking_freed_names(
+def seen_with_renamings(
     operations: Operations,
     graph: Graph[Operation],
     renamings: Sequence[Renaming],
     blocks: Sequence[Block],
+    users: Sequence[Operation],
 ) -> Set[Operation]:
     """Return the operations to commit in the transaction of the renamings.
 
-    These create an object under a freed name, and complete it by parts and partitions, with
-    everything that must precede them. What takes long, or cannot run in a transaction block, stays
-    outside, and so does what would have to follow it.
+    These create an object under a freed name, and complete it by parts and partitions, or replace a
+    function that uses an old name, one of `users`, with everything that must precede them. What
+    takes long, or cannot run in a transaction block, stays outside, and so does what would have to
+    follow it.
     """
     block_of = {operation: block for block in blocks for operation in block}
     predecessors, found = inverted(graph), set[Operation]()
     takers = [o for o in graph if _reuses_name(o, operations, renamings)]
     for operation in _along_with(takers, operations, graph, renamings):
-        needed = _closure(operation, predecessors, block_of)
+        needed = _closure([operation], predecessors, block_of)
         if all(_commits_quickly(operations, o) for o in needed):
+            found |= needed
+    for replacement in replacements(operations) if users else ():
+        if replacement.operation not in users:
+            continue
+        together = (replacement.operation, *replacement.creations)
+        together = [o for o in together if o in block_of]
+        needed = _closure(together, predecessors, block_of)
+        if all(is_quick(operations, o) for o in needed):
             found |= needed
     return found
 
@@ -97,10 +109,12 @@ def _refers_to_new(operation: Operation, operations: Operations, new: Set[Ref]) 
 
 
 def _closure(
-    operation: Operation, predecessors: Graph[Operation], block_of: Mapping[Operation, Block]
+    operations: Sequence[Operation],
+    predecessors: Graph[Operation],
+    block_of: Mapping[Operation, Block],
 ) -> set[Operation]:
-    """Collect an operation, its block, and all that must precede them."""
-    found, queue = set[Operation](), [operation]
+    """Collect operations, their blocks, and all that must precede them."""
+    found, queue = set[Operation](), [*operations]
     while queue:
         for each in block_of[queue.pop()]:
             if each not in found:
