@@ -6,6 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 
 from reconciler.canonicalise.further import ROUNDS, at_fault
+from reconciler.diff.routines import routines_named
 from reconciler.errors import DeclarationError
 from reconciler.introspect.introspect import Snapshot
 from reconciler.model.ref import Ref
@@ -50,6 +51,30 @@ def compare_accepted(job: Job, live: Snapshot, connection: Connection) -> Accept
 
 def _as_live(declaration: Declaration, live: State, refs: Set[Ref]) -> Declaration:
     """Return the declaration with some objects as they are in the database, or without them."""
-    others = {r: o for r, o in declaration.objects.items() if r not in refs}
-    same = {r: live[r] for r in refs if r in live}
-    return replace(declaration, objects={**others, **same})
+    found = {r: o for r, o in declaration.objects.items() if r not in refs}
+    for ref in sorted(refs, key=lambda r: r.on is not None):  # tables before their parts
+        for was in _live_refs(declaration, live, ref):
+            if ref.on is None:
+                found[was] = live[was]
+                if was != ref:
+                    found |= {part.ref: part for part in live.objects_on(was)}
+            elif ref.on in found:
+                now = was._replace(on=ref.on)
+                found[now] = live[was].model_copy(update={"ref": now})
+    return replace(declaration, objects=found)
+
+
+def _live_refs(declaration: Declaration, live: State, ref: Ref) -> list[Ref]:
+    """Return the live objects that a declared one stands for, under the new or the old name.
+
+    All live routines of its name, since PostgreSQL alone knows the declared arguments.
+    """
+    obj = declaration.objects[ref]
+    if ref.arguments is not None:
+        routines = [o.ref for o in routines_named(live, obj)]
+        return [r for r in routines if r == ref or r not in declaration.objects]
+    table = declaration.objects.get(ref.on) if ref.on is not None else None
+    tables = [ref.on, *([table.old_ref] if table is not None and table.old_ref else [])]
+    names = [ref, *([obj.old_ref] if obj.old_ref else [])]
+    candidates = (name._replace(on=on) for on in tables for name in names)
+    return [r for r in candidates if r in live][:1]

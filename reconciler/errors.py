@@ -132,6 +132,10 @@ class ReconcileError(Exception):
         self.position: Position | None = None
         super().__init__(message)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let other processes restore the error, which exceptions do by calling the class anew."""
+        return _restored, (type(self), self.args, self.__dict__)
+
     def described(self) -> str:
         """Return the message with the position of a declared object, and its line, if known."""
         if self.position is None:
@@ -141,6 +145,15 @@ class ReconcileError(Exception):
             shown, column = self.position.excerpt()
             lines += [f"  {one_line(shown)}", "  " + " " * len(one_line(shown[:column])) + "^"]
         return "\n".join(lines)
+
+
+def _restored(
+    kind: type[ReconcileError], arguments: tuple[Any, ...], attributes: dict[str, Any]
+) -> ReconcileError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    error.__dict__.update(attributes)
+    return error
 
 
 class DeclarationError(ReconcileError):

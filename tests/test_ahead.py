@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -18,6 +19,7 @@ from reconciler.server import reading_ahead
 from reconciler.server.connection import Connection, connect, rows, run_sql
 from reconciler.server.reading_ahead import Answers
 from tests.conftest import Database
+from tests.test_locks import wait_until
 
 NOWHERE = "host=/nowhere dbname=postgres"
 
@@ -49,6 +51,24 @@ def test_a_session_that_ends_meanwhile_is_replaced(database: Database) -> None:
             assert "table public.t" in {str(r) for r in found.state}
 
 
+def test_a_refusal_is_no_lost_session(database: Database) -> None:
+    asked: list[str] = []
+    with closing(Ahead(None)) as ahead:
+        ahead.begin(database.url, {})
+        beginning = ahead._beginning  # pyright: ignore[reportPrivateUsage]
+        assert beginning is not None
+        begun = beginning.result()
+
+        def refuse(role: str) -> None:
+            asked.append(role)
+            raise StatementFailed("permission denied", sqlstate="42501")
+
+        object.__setattr__(begun.reading, "snapshot", refuse)
+        with pytest.raises(StatementFailed, match="permission denied"):
+            ahead.read(database.url, {}, "somebody")
+    assert asked == ["somebody"]
+
+
 def test_a_server_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
@@ -75,16 +95,28 @@ def test_faults_of_files_come_before_those_of_the_server(command: str, tmp_path:
 
 
 @pytest.mark.parametrize("command", ["plan", "drift"])
+def test_faults_of_files_do_not_wait_for_a_silent_server(command: str, tmp_path: Path) -> None:
+    (tmp_path / "t.yml").write_text("tables: {t: {colums: {}}}\n")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = f"postgresql://postgres@127.0.0.1:{silent.getsockname()[1]}/d?connect_timeout=60"
+        arguments = [command, "--target", target, "--state", str(tmp_path), "--schema", "public"]
+        began = time.monotonic()
+        result = CliRunner().invoke(main, arguments)
+        assert time.monotonic() - began < 30
+    assert result.exit_code == 1
+    assert "colums" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "drift"])
 def test_no_connection_is_left_open(command: str, database: Database, tmp_path: Path) -> None:
     (tmp_path / "t.yml").write_text("tables: {t: {colums: {}}}\n")
     arguments = [command, "--target", database.url, "--state", str(tmp_path), "--schema", "public"]
     assert CliRunner().invoke(main, arguments).exit_code == 1
-    with connect(database.url) as connection:
-        found = connection.execute(
-            "SELECT count(*) AS n FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        ).fetchall()
-    assert found[0]["n"] == 0
+    others = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    wait_until(lambda: database.value(others) == 0)
 
 
 def test_a_server_that_falls_silent_does_not_keep_us(

@@ -195,6 +195,20 @@ def test_an_error_of_a_worker_is_told(
 
 
 @pytest.mark.heavy
+def test_workers_tell_what_postgresql_refuses(cluster: Started, folder: Path) -> None:
+    declare(folder, "tables: {t: {columns: {a: int}, grants: {nobody_here: [select]}}, u: {}}")
+    found = run("drift", "--all", "--executor", cluster.address, "--format", "json")
+    assert found.exit_code == 1, found.output
+    assert found.stderr.count("role nobody_here does not exist") == len(NAMES)
+    shown = {
+        (target["name"], each["identity"])
+        for target in json.loads(found.stdout)["targets"]
+        for each in target["drift"]
+    }
+    assert shown == {(name, "public.u") for name in NAMES}
+
+
+@pytest.mark.heavy
 def test_a_killed_worker_loses_nothing(
     cluster: Started, databases: dict[str, Database], folder: Path
 ) -> None:

@@ -113,3 +113,73 @@ def test_differences_are_found_where_a_role_is_gone(
     differing = {(o["kind"], o["identity"]) for o in shown["drift"]}
     undeclared = [("column", "public.other.more")] if options else []
     assert differing == {("view", "public.shown"), *undeclared}
+
+
+UNDER_OTHER_NAMES = """
+CREATE TYPE public.ty AS ENUM ('a');
+CREATE FUNCTION public.h(x public.ty) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE TABLE public.b (id int, tenant int, label text);
+CREATE INDEX ib_old ON public.b (label);
+CREATE VIEW public.v_old AS SELECT 1 AS one;
+CREATE TABLE public.t_old (id serial PRIMARY KEY, z int);
+CREATE INDEX t_old_i ON public.t_old (z);
+CREATE TABLE public.moved_old (id int, z int);
+CREATE INDEX moved_i ON public.moved_old (z);
+CREATE TABLE public.undeclared (id int);
+CREATE FUNCTION public.undeclared(x int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+"""
+
+
+def test_refused_objects_are_declared_under_their_old_names(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    """The declarations of what has another name, or other arguments, are refused."""
+    (tmp_path / "state.yml").write_text("""
+schema: public
+enums: {ty: [a]}
+tables:
+  b:
+    columns: {id: int, tenant: int, label: text}
+    indexes: {ib: {columns: [labl], renamed_from: ib_old}}
+  t_new:
+    renamed_from: t_old
+    columns: {id: serial, z: int}
+    constraints: {t_old_pkey: {primary_key: id}}
+    indexes: {t_old_i: [z]}
+    grants: {nobody_here: [select]}
+  moved_new:
+    renamed_from: moved_old
+    columns: {id: int, z: int}
+    indexes: {moved_i: [gone]}
+views: {v: {query: SELECT gone FROM b, renamed_from: v_old}}
+functions: {h(x ty): {returns: int, language: plpgsql, body: begin retrn 1; end}}
+""")
+    database = new_database(UNDER_OTHER_NAMES)
+    shown = found(database, tmp_path, "--prune")
+    for refused in ("nobody_here", "labl", "gone", "retrn"):
+        assert refused in shown["error"]
+    differing = {o["identity"] for o in shown["drift"]}
+    assert differing == {
+        "public.undeclared",
+        "public.undeclared.id",
+        "public.undeclared(integer)",
+        "public.moved_new",
+    }
+
+
+def test_objects_of_one_anchor_are_told_apart(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    (tmp_path / "state.yml").write_text("""
+tables:
+  public.a: {policies: {pa: &p {for: all, using: tenant = 1}}}
+  public.b: {policies: {pb: *p}}
+""")
+    database = new_database("""
+        CREATE TABLE public.a (id int, tenant2 int);
+        CREATE TABLE public.b (id int, tenant int);
+        CREATE POLICY pa ON public.a USING (tenant2 = 1);
+        CREATE POLICY pb ON public.b USING (true)""")
+    shown = found(database, tmp_path)
+    assert "policy pa on public.a" in shown["error"]
+    assert [o["identity"] for o in shown["drift"]] == ["pb on public.b"]

@@ -56,7 +56,7 @@ def started(
     arguments = [
         sys.executable,
         "-c",
-        "from reconciler.cli import main; main()",
+        "from reconciler.cli import run; run()",
         "apply",
         "--target",
         database.url,
@@ -101,6 +101,37 @@ def test_a_cancelled_build_is_cleaned_up(
         wait_until(lambda: not database.value(f"SELECT count(*) {OURS}"))
     assert database.rows(STATUS) == [("interrupted",)] * 3
     _rerun(database, tmp_path)
+
+
+def test_a_command_ends_although_the_server_does_not_answer(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    """The backend waits for a lock, and is stopped: it reads no request to cancel."""
+    database = new_database(ROWS + "CREATE POLICY p ON public.t USING (true)")
+    (tmp_path / "state.yml").write_text(DECLARED)
+    ours = f"SELECT max(pid) {OURS} AND wait_event_type = 'Lock'"
+    with psycopg.connect(database.url) as other:
+        other.execute("LOCK TABLE pg_catalog.pg_policy IN ACCESS EXCLUSIVE MODE")
+        arguments = ["--target", database.url, "--state", str(tmp_path), "--no-cache"]
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from reconciler.cli import run; run()", "drift", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=partial(_accept_signals, None),  # noqa: PLW1509 - dispositions
+        )
+        wait_until(lambda: database.value(ours))
+        backend = int(str(database.value(ours)))
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+            os.kill(backend, signal.SIGCONT)
+    assert process.returncode == 1
+    assert "stopped; " in err
+    wait_until(lambda: database.value(f"SELECT count(*) {OURS}") == 0)
 
 
 def test_gaps_in_the_record_of_a_stopped_run_are_reported(

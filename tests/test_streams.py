@@ -17,7 +17,7 @@ from tests.conftest import Database
 
 FULL = Path("/dev/full")
 NEEDS_FULL = pytest.mark.skipif(not FULL.exists(), reason="/dev/full is for Linux")
-MAIN = "from reconciler.cli import main; main()"
+MAIN = "from reconciler.cli import run; run()"
 DECLARED = "{schema: public, tables: {t: {columns: {größe: integer}}}}"
 WITHOUT_STDOUT = f"""
 import os, sys
@@ -35,8 +35,8 @@ import reconciler
 for module in pkgutil.walk_packages(reconciler.__path__, "reconciler."):
     if module.name not in ("reconciler.server.confine", "reconciler.server.keep"):
         importlib.import_module(module.name)
-from reconciler.cli import main
-main()
+from reconciler.cli import run
+run()
 """
 
 
@@ -134,3 +134,24 @@ def test_a_poor_environment_suffices(
 def test_modules_of_unix_are_not_needed_to_start() -> None:
     done = run("--help", program=WITHOUT_UNIX)
     assert (done.returncode, done.stderr) == (0, b""), done.stderr
+
+
+def test_a_program_that_calls_the_command_line_goes_on() -> None:
+    program = """
+from reconciler.cli import main
+try:
+    main()
+except SystemExit as end:
+    print("ended with", end.code)
+"""
+    assert run("explain", "index", program=program).stdout.endswith(b"ended with 0\n")
+
+
+def test_a_profile_of_the_command_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "profile"
+    program = f"""
+import cProfile
+cProfile.run({MAIN!r}, {str(file)!r})
+"""
+    run("explain", "index", program=program)
+    assert file.exists()

@@ -63,9 +63,19 @@ def _problems(inputs: Inputs, attempt: Callable[[Inputs], object]) -> Sequence[P
 
 
 def at_fault(declaration: Declaration, live: State, problems: Sequence[Problem]) -> set[Ref]:
-    """Return the declared objects at the problems' positions, with the parts of new ones."""
-    places = {p.position for p in problems if p.position}
-    found = {r for (r, _), at in declaration.positions.items() if at in places}
+    """Return the declared objects at the problems' positions, with the parts of new ones.
+
+    Objects of one YAML anchor have one position: then the message names the one at fault.
+    """
+    places = {p.position: set[Ref]() for p in problems if p.position}
+    for (ref, _), at in declaration.positions.items():
+        if at in places:
+            places[at].add(ref)
+    found = set[Ref]()
+    for problem in problems:
+        at_place = places[problem.position] if problem.position else set[Ref]()
+        named = {r for r in at_place if problem.message.startswith(f"{r}: ")}
+        found |= named or at_place
     children = {r for r in declaration.objects if r.on in found and r.on not in live}
     return (found | children) & declaration.objects.keys()
 

@@ -27,7 +27,7 @@ from reconciler.cli.output import (
     print_lines,
 )
 from reconciler.cli.signals import stopped_by_signals
-from reconciler.cli.streams import end_process, flush_streams, prepare_streams
+from reconciler.cli.streams import flush_streams, prepare_streams
 from reconciler.errors import ReconcileError
 from reconciler.escape import stored_document
 from reconciler.inventory.source_answers import one_command
@@ -76,15 +76,6 @@ class _Group(click.Group):
     """
 
     command_class = Command
-
-    def __call__(self, *args: Any, **extra: Any) -> Any:
-        """Run the command line, and end the process if it is that of the process."""
-        try:
-            return super().__call__(*args, **extra)
-        except SystemExit as end:
-            if isinstance(end.code, int) and not (args or extra):
-                end_process(end.code)
-            raise
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[ARGUMENTS] = [*args]

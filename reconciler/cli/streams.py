@@ -47,9 +47,9 @@ def end_process(status: int) -> None:
     """End the process with all that is registered for its end, but without freeing its memory.
 
     The system frees all at once what Python would free object by object. Returns where further
-    threads run, which Python waits for.
+    threads run, which Python waits for, and under a profiler or debugger.
     """
-    if threading.active_count() == 1:
+    if threading.active_count() == 1 and not (sys.getprofile() or sys.gettrace()):
         # nothing public calls them
         atexit._run_exitfuncs()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         flush_streams()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from threading import Thread
 from typing import NamedTuple
 
-from reconciler.errors import ReconcileError, StatementFailed
+from reconciler.errors import StatementFailed
 from reconciler.introspect.introspect import Reading, Snapshot
 from reconciler.recall.remembered import Question, fingerprint_for
 from reconciler.server.catalog_fingerprint import CatalogFingerprint
 from reconciler.server.connection import Connection, connect_to_read
+
+PATIENCE = 0.5  # seconds: the thread needs the processor, as much as the declaration does
 
 
 class Read(NamedTuple):
@@ -63,30 +66,47 @@ class Ahead:
 
     def __init__(self, question: Question | None) -> None:
         self.question = question
-        self._begun: Begun | ReconcileError | None = None
+        self._beginning: Future[Begun] | None = None
 
     def begin(self, target: str, session: Mapping[str, str]) -> None:
-        """Begin to read a target; what that raises is raised by `read`."""
-        try:
-            self._begun = Begun.on(target, session, self.question)
-        except ReconcileError as error:
-            self._begun = error
+        """Begin to read a target; what that raises is raised by `read`.
+
+        A thread waits for a server that does not answer within PATIENCE.
+        """
+        beginning = self._beginning = Future[Begun]()
+
+        def run() -> None:
+            try:
+                beginning.set_result(Begun.on(target, session, self.question))
+            except BaseException as error:
+                beginning.set_exception(error)
+
+        Thread(target=run, daemon=True).start()
+        wait([beginning], PATIENCE)
 
     def read(self, target: str, session: Mapping[str, str], role: str) -> Read:
         """Return what `introspect` returns for a role; raises ReconcileError.
 
         The server ends a session whose transaction waits for too long: then all is read anew.
         """
-        begun, self._begun = self._begun, None
-        if isinstance(begun, ReconcileError):
-            raise begun
-        if begun is not None:
-            with suppress(StatementFailed):
+        beginning = self._beginning
+        if beginning is not None:
+            begun = beginning.result()
+            self._beginning = None
+            try:
                 return begun.read(role)
+            except StatementFailed:
+                if not begun.connection.broken:
+                    raise
         return Begun.on(target, session, self.question).read(role)
 
     def close(self) -> None:
-        """Give up a reading that nobody has taken."""
-        if isinstance(self._begun, Begun):
-            self._begun.reading.close()
-        self._begun = None
+        """Give up a reading that nobody has taken, at once or when it has begun."""
+        beginning, self._beginning = self._beginning, None
+        if beginning is not None:
+            beginning.add_done_callback(_give_up)
+
+
+def _give_up(beginning: Future[Begun]) -> None:
+    if beginning.exception() is None:
+        beginning.result().reading.close()
