@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from reconciler.errors import SettingsError, StatementFailed
+from reconciler.errors import ConnectionFailed, SettingsError, StatementFailed
 from reconciler.server.connection import adjust, connect, connect_to_read, rows
 from reconciler.server.parameters import DEFAULTS, FIXED, SEARCH_PATH
 from tests.conftest import ROOT, Database
@@ -310,6 +312,15 @@ def test_a_temporary_table_hides_no_catalog(database: Database) -> None:
         )
         assert [*found[0].values()] == [True]
         assert rows(connection, "SHOW search_path")[0]["search_path"] == SEARCH_PATH
+
+
+def test_a_url_decides_parameters_of_the_network() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://postgres@127.0.0.1:{silent.getsockname()[1]}/d?connect_timeout=2"
+        began = time.monotonic()
+        with pytest.raises(ConnectionFailed):
+            connect(url)
+        assert time.monotonic() - began < 12
 
 
 def test_parameters_of_the_network_are_defaults(

@@ -31,7 +31,7 @@ NETWORK = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
-NO_SERVER = " host=/nowhere hostaddr=''"  # a connection there fails at once
+NO_SERVER = {"host": "/nowhere", "hostaddr": ""}  # a connection there fails at once
 
 
 def connect(
@@ -99,7 +99,7 @@ def _with_network(target: str, application: str) -> str:
 
     libpq alone knows how these are merged: ask libpq for the parameters of a failed connection.
     """
-    asked = pq.PGconn.connect_start((conninfo.make_conninfo(target) + NO_SERVER).encode())
+    asked = pq.PGconn.connect_start(conninfo.make_conninfo(target, **NO_SERVER).encode())
     present = {o.keyword.decode() for o in asked.info if o.val}
     asked.finish()
     added = {name: value for name, value in NETWORK.items() if name not in present}
