@@ -29,6 +29,7 @@ from psycopg import conninfo
 
 from reconciler.errors import ScratchError
 from reconciler.server.elevation import TEMPLATE
+from reconciler.server.environment import without_environment
 from reconciler.server.installation import Installation
 from reconciler.server.process import (
     CONFINE,
@@ -206,6 +207,5 @@ def _launch(
 
 
 def _url(sockets: Path, user: str, password: str) -> str:
-    return conninfo.make_conninfo(
-        host=str(sockets), user=user, password=password, dbname="postgres"
-    )
+    url = conninfo.make_conninfo(host=str(sockets), user=user, password=password, dbname="postgres")
+    return without_environment(url)

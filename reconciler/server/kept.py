@@ -22,6 +22,7 @@ from psycopg import conninfo
 
 from reconciler.errors import ConnectionFailed, ScratchError
 from reconciler.server.connection import connect, rows, run_sql
+from reconciler.server.environment import without_environment
 from reconciler.server.installation import Installation, embedded_installations
 from reconciler.server.process import (
     CONFINE,
@@ -114,7 +115,7 @@ def kept_server(purpose: str, installation: Installation, idle: float = IDLE) ->
             url = _running_url(home) or _start_kept(home, installation, idle)
     except OSError as e:
         raise ScratchError(f"{installation.title} does not start in {home}: {e}") from e
-    return Kept(url, installation.tools, home)
+    return Kept(without_environment(url), installation.tools, home)
 
 
 _USED: dict[Path, IO[bytes]] = {}  # files that stay locked as long as this process lives
@@ -138,7 +139,7 @@ def _running_url(home: Path) -> str:
 
 def _answers(url: str) -> bool:
     with suppress(ConnectionFailed):
-        connect(url).close()
+        connect(without_environment(url)).close()
         return True
     return False
 

@@ -1,0 +1,54 @@
+"""Variables of libpq speak of the target, and lead no server of our own astray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from psycopg import conninfo
+
+from reconciler.server.connection import connect, rows
+from reconciler.server.environment import without_environment
+from reconciler.server.kept import start_embedded
+from tests.conftest import Database
+from tests.test_three_way import declare, folder, run
+
+__all__ = ["folder"]
+
+ELSEWHERE = {
+    "PGHOST": "nowhere",
+    "PGPORT": "5999",
+    "PGHOSTADDR": "192.0.2.1",
+    "PGUSER": "nobody",
+    "PGPASSWORD": "wrong",
+    "PGOPTIONS": "-c search_path=nowhere",
+    "PGREQUIREAUTH": "md5",
+    "PGSSLMODE": "require",
+    "PGCHANNELBINDING": "require",
+    "PGTARGETSESSIONATTRS": "standby",
+}
+
+
+@pytest.mark.parametrize("by_service", [False, True])
+def test_servers_of_our_own_are_reached(
+    database: Database,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    by_service: bool,
+) -> None:
+    """The target's connection string says all that the variables would change."""
+    declare(folder, "tables: {t: {columns: {a: int}, indexes: {i: a}}}")
+    target = without_environment(conninfo.make_conninfo(database.url, port=5432))
+    if by_service:
+        (folder / "services").write_text("[other]\nport=5999\nhostaddr=192.0.2.1\n")
+        monkeypatch.setenv("PGSERVICEFILE", str(folder / "services"))
+        monkeypatch.setenv("PGSERVICE", "other")
+        target = conninfo.make_conninfo(target, hostaddr="")
+    else:
+        for name, value in ELSEWHERE.items():
+            monkeypatch.setenv(name, value)
+        target = without_environment(target)
+    done = run("apply", "--target", target, "--state", str(folder), "--yes", "--no-cache")
+    assert done.exit_code == 0, done.output
+    with connect(start_embedded("target").url) as connection:
+        assert rows(connection, "SELECT 1 AS one") == [{"one": 1}]
