@@ -16,12 +16,13 @@ from reconciler.checks.session import Terms
 from reconciler.declare.examples import TOPICS, examples
 from reconciler.declare.load import load
 from reconciler.journal.ownership import Place
+from reconciler.kinds import KINDS
 from reconciler.model.ref import Ref
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.report import text
 from reconciler.server.locks import LockPolicy
-from tests.conftest import MAJORS, Database, verify_options
+from tests.conftest import MAJORS, ROOT, Database, verify_options
 from tests.installations import installed
 from tests.reference import (
     FILLED,
@@ -144,3 +145,14 @@ def _assert_dropped(applied: Applied) -> None:
         declared = Counter(r.kind for r in load(applied.folder / name).absent if r not in UNDROPPED)
         dropped = Counter(c.kind for c in plan.changes if c.action == "drop")
         assert not declared - dropped, text.plan(plan)
+
+
+def test_the_overview_names_the_kinds_whose_definition_is_whole() -> None:
+    words = " ".join((ROOT / "docs/language/README.md").read_text().split())
+    stated = words.partition("Some definitions are whole")[2].partition(" - ")[0]
+    whole = {
+        kind.replace("_", " ").removesuffix("y")
+        for kind, class_ in KINDS.items()
+        if class_.omitted_is_default and kind != "role"  # attributes of roles keep their values
+    }
+    assert {kind for kind in whole if kind not in stated} == set()
