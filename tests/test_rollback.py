@@ -28,7 +28,8 @@ INVOLVED = [
     for c in FOUND
     if c.name.startswith(("keep_filled", "dropped_with")) or "child_table" in c.name
 ]
-SOME = {*sorted(FIRST)[::6], *INVOLVED[::3]}
+OVERLOADS = [c for c in FOUND if c.name.startswith("overload_added")]
+SOME = {*sorted(FIRST)[::6], *INVOLVED[::3], *OVERLOADS}
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int);"
 ROWS = """
     SELECT (SELECT md5(string_agg((to_jsonb(c) - 'organization_id')::text, '' ORDER BY id)) FROM

@@ -201,6 +201,12 @@ class Operations:
 
     @property
     def without_dependents(self) -> Set[Ref]:
-        """The objects to be altered only while no object depends on the altered object."""
+        """The objects to be altered only while no object depends on the altered object.
+
+        The callers of a dropped routine, which will call an overload, are dropped before that.
+        """
         found = self.recreation
-        return {*found.recreated.values(), *found.suspended.values(), *found.disturbed}
+        roots = {*found.recreated.values(), *found.suspended.values(), *found.disturbed}
+        gone = [r for r in roots if r.arguments is not None and r not in self.desired]
+        changed = (o.ref for o in self.statements if not o.drops) if gone else ()
+        return roots | {r for r in changed if any(map(r.is_overload_of, gone))}
