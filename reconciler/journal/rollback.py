@@ -78,7 +78,8 @@ class _Rollback:
     """The changes of a run and the live state.
 
     `touched` leaves out irreversible alterations, `objects` are those before the run by their old
-    refs, `renames` those of the plan that were done.
+    refs, `renames` those of the plan that were done. `old_names` and `new_names` map the refs
+    after them to those before, and the reverse.
     """
 
     def __init__(self, of: Detail, attempts: Sequence[Detail], live: State) -> None:
@@ -92,6 +93,7 @@ class _Rollback:
         }
         self.renames = [r for r in of.plan.renames if r.becomes in live or r.was in live]
         self.old_names = {r.becomes: r.was for r in self.renames if r.part is None}
+        self.new_names = {was: new for new, was in self.old_names.items() if new in live}
 
     def _is_irreversible(self, touched: Touched) -> bool:
         """Tell whether the run altered the object irreversibly."""
@@ -102,7 +104,7 @@ class _Rollback:
     def absent(self) -> dict[Ref, Object]:
         """The objects created by the run, to be dropped, by the refs before renamings."""
         created = (t.ref for t in self.touched if t.before is None and t.ref in self.live)
-        refs = {ref: _old_ref(ref, self.old_names) for ref in created}
+        refs = {ref: _renamed(ref, self.old_names) for ref in created}
         return {
             old: self.live[ref].model_copy(update={"ref": old})
             for ref, old in refs.items()
@@ -133,12 +135,13 @@ class _Rollback:
         """Return columns to create again in tables with rows, without NOT NULL."""
         found: dict[Ref, Object] = {}
         for ref, obj in self.objects.items():
-            if ref in self.live or ref.on is None or ref.on not in self.live:
+            now = _renamed(ref, self.new_names)
+            if now in self.live or now.on is None or now.on not in self.live:
                 continue
-            if ref in self.live.inherited(ref.on):
+            if now in self.live.inherited(now.on):
                 continue
             nullable = obj.for_existing_rows() if isinstance(obj, InlinePart) else obj
-            if nullable != obj and has_rows(ref.on):
+            if nullable != obj and has_rows(now.on):
                 found[ref] = nullable
         return found
 
@@ -167,7 +170,7 @@ class _Rollback:
     def refuse_later_contents(self) -> None:
         """Raise PlanRefused if the rollback would drop a later object with a table or schema."""
         dropped = {
-            r for r in self.known if r in self.live and _old_ref(r, self.old_names) in self.absent
+            r for r in self.known if r in self.live and _renamed(r, self.old_names) in self.absent
         }
         dropped |= self.moved_aside.keys()
         inside = (r for r in self.live if r.on in dropped or (r.schema and r.schema_ref in dropped))
@@ -285,13 +288,13 @@ def _renamed_back(obj: Object, renames: Sequence[Renamed]) -> Object:
     return obj.with_parts_from(parts) if isinstance(obj, RenamesParts) and parts else obj
 
 
-def _old_ref(ref: Ref, old_names: Mapping[Ref, Ref]) -> Ref:
-    """Return the ref of an object before the renaming of the object or the table."""
-    if ref in old_names:
-        return old_names[ref]
+def _renamed(ref: Ref, names: Mapping[Ref, Ref]) -> Ref:
+    """Return the ref of an object that `names` gives another name, or the object's table."""
+    if ref in names:
+        return names[ref]
     if ref.on is None:
         return ref
-    on = _old_ref(ref.on, old_names)
+    on = _renamed(ref.on, names)
     return ref._replace(on=on, schema=on.schema)
 
 
