@@ -55,3 +55,30 @@ def test_a_column_dropped_from_a_renamed_table_is_restored_without_values(
     )
     assert rolled_back(database).failed == 0
     assert database.rows("SELECT id, price FROM plans") == [(1, None)]
+
+
+def test_old_names_of_a_table_and_its_key_are_given_back(
+    database: Database, declare: Declare
+) -> None:
+    database.run(
+        "CREATE TABLE t (id int PRIMARY KEY, name text); INSERT INTO t VALUES (1, 'a');"
+        "CREATE TABLE r (t int REFERENCES t); INSERT INTO r VALUES (1);"
+    )
+    before = database.dump()
+    done = declare(
+        """
+tables:
+  t_old:
+    renamed_from: t
+    constraints: {t_old_pkey: {primary_key: id, renamed_from: t_pkey}}
+  t: {columns: {id: {type: bigint, primary_key: true}, other: text}}
+"""
+    )
+    assert (done.failed, done.left) == (0, ())
+    after = database.dump()
+    assert rolled_back(database).failed == 0
+    assert database.dump() == before
+    assert database.rows("SELECT id, name FROM t") == [(1, "a")]
+    assert rolled_back(database).failed == 0
+    assert database.dump() == after
+    assert database.rows("SELECT id, name FROM t_old") == [(1, "a")]

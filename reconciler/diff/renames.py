@@ -57,7 +57,7 @@ def find_renamings(
     `arguments` are PostgreSQL's spellings of those of `unidentified_routines`.
     """
     arguments = {**known_arguments(live, declaration), **arguments}
-    aside = {ref: ref._replace(name=moved_aside(ref)) for ref in declaration.moved_aside}
+    aside = declaration.moved_aside
     search = _Search(live, declaration, scope, context, arguments, aside)
     found = [search.renaming(old, ref) for old, ref in aside.items()]
     # Routines come first, while their types have their old names, and sequences after their tables.
@@ -94,9 +94,18 @@ def _searched(live: State, declaration: Declaration) -> Iterable[Object]:
     ]
 
 
-def moved_aside(ref: Ref) -> str:
+def _name_aside(ref: Ref) -> str:
     """Return the name under which an object waits to be dropped whose name another takes."""
     return OLD_PREFIX + sha256(str(ref).encode()).hexdigest()[:12]
+
+
+def refs_aside(refs: Iterable[Ref]) -> dict[Ref, Ref]:
+    """Map objects to the refs under which they wait to be dropped, tables before their parts."""
+    found: dict[Ref, Ref] = {}
+    for ref in sorted(refs, key=lambda r: r.on is not None):
+        on = found.get(ref.on, ref.on) if ref.on is not None else None
+        found[ref] = placed(ref, on)._replace(name=_name_aside(ref))
+    return found
 
 
 class _Level(Enum):
@@ -246,7 +255,7 @@ class _Search:
         for free in (start._replace(schema=end.schema), end._replace(schema=start.schema)):
             if not self._is_taken(obj.model_copy(update={"ref": free})):
                 return [free, end]
-        aside = moved_aside(start)
+        aside = _name_aside(start)
         return [start._replace(name=aside), end._replace(name=aside), end]
 
     def _is_taken(self, obj: Object) -> bool:
@@ -283,7 +292,7 @@ class _Search:
                     continue
                 if obj.ref.name == final.name:
                     yield self.renaming(
-                        obj.ref, obj.ref._replace(on=aside, name=moved_aside(obj.ref))
+                        obj.ref, obj.ref._replace(on=aside, name=_name_aside(obj.ref))
                     )
                 made = obj.model_copy(update={"ref": final._replace(name=copy.name)})
                 described = Difference(field="name", live=copy.name, wanted=final.name)

@@ -11,14 +11,14 @@ from functools import cached_property
 
 from pydantic import ValidationError
 
-from reconciler.diff.renames import moved_aside
+from reconciler.diff.renames import refs_aside
 from reconciler.errors import PlanRefused
 from reconciler.journal.history import Detail, Later, Touched
 from reconciler.kinds import KINDS
 from reconciler.model.declared import RenamesParts
 from reconciler.model.inheritance import parents_of
 from reconciler.model.object import InlinePart, Object
-from reconciler.model.ref import Ref
+from reconciler.model.ref import Ref, placed
 from reconciler.model.state import Declaration, State
 from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Renamed
@@ -60,8 +60,8 @@ def rollback_declaration(
     return RollbackPlan(
         Declaration(
             objects={**rollback.child_tables(), **objects},
-            absent={**rollback.absent, **rollback.tables_moved_aside},
-            moved_aside=rollback.moved_aside.keys(),
+            absent={**rollback.absent, **rollback.objects_moved_aside},
+            moved_aside=rollback.moved_aside,
             schemas=frozenset(t.ref.schema for t in of.touched),
             recorded=True,
         ),
@@ -104,7 +104,7 @@ class _Rollback:
     def absent(self) -> dict[Ref, Object]:
         """The objects created by the run, to be dropped, by the refs before renamings."""
         created = (t.ref for t in self.touched if t.before is None and t.ref in self.live)
-        refs = {ref: _renamed(ref, self.old_names) for ref in created}
+        refs = {ref: _old_ref(ref, self.old_names) for ref in created}
         return {
             old: self.live[ref].model_copy(update={"ref": old})
             for ref, old in refs.items()
@@ -113,19 +113,22 @@ class _Rollback:
 
     @cached_property
     def moved_aside(self) -> dict[Ref, Ref]:
-        """Map tables under the former name of a renamed table to temporary names."""
-        return {
-            r.was: r.was._replace(name=moved_aside(r.was))
+        """Map objects under the former names of renamed ones to temporary names."""
+        reused = {
+            r.was
             for r in self.renames
             if r.part is None
             and r.was != r.becomes
             and {r.was, r.becomes} <= self.live.objects.keys()
             if (took := self.latest.get(r.was)) is not None and self._is_live(r.was, took.after)
         }
+        return refs_aside(
+            r for r in reused if r.on not in reused or self.live[r].relation_name == r.name
+        )
 
     @property
-    def tables_moved_aside(self) -> dict[Ref, Object]:
-        """The live tables to be moved aside and dropped."""
+    def objects_moved_aside(self) -> dict[Ref, Object]:
+        """The live objects to be moved aside and dropped."""
         return {
             aside: self.live[ref].model_copy(update={"ref": aside})
             for ref, aside in self.moved_aside.items()
@@ -135,15 +138,25 @@ class _Rollback:
         """Return columns to create again in tables with rows, without NOT NULL."""
         found: dict[Ref, Object] = {}
         for ref, obj in self.objects.items():
-            now = _renamed(ref, self.new_names)
-            if now in self.live or now.on is None or now.on not in self.live:
+            on = self._present(ref.on) if ref.on is not None else None
+            if on is None or self._present(ref) is not None:
                 continue
-            if now in self.live.inherited(now.on):
+            if placed(ref, on) in self.live.inherited(on):
                 continue
             nullable = obj.for_existing_rows() if isinstance(obj, InlinePart) else obj
-            if nullable != obj and has_rows(now.on):
+            if nullable != obj and has_rows(on):
                 found[ref] = nullable
         return found
+
+    def _present(self, ref: Ref) -> Ref | None:
+        """Return the present ref of an object that was there before the run; None if it is gone."""
+        if ref in self.new_names:
+            return self.new_names[ref]
+        on = self._present(ref.on) if ref.on is not None else None
+        now = placed(ref, on) if on is not None else ref
+        is_gone = ref.on is not None and on is None
+        is_taken = now in self.new_names.values()  # by an object that had another name
+        return None if is_gone or is_taken or now not in self.live else now
 
     def child_tables(self) -> dict[Ref, Object]:
         """Return child tables of changed parts, if the run did not change the table itself."""
@@ -170,7 +183,7 @@ class _Rollback:
     def refuse_later_contents(self) -> None:
         """Raise PlanRefused if the rollback would drop a later object with a table or schema."""
         dropped = {
-            r for r in self.known if r in self.live and _renamed(r, self.old_names) in self.absent
+            r for r in self.known if r in self.live and _old_ref(r, self.old_names) in self.absent
         }
         dropped |= self.moved_aside.keys()
         inside = (r for r in self.live if r.on in dropped or (r.schema and r.schema_ref in dropped))
@@ -288,14 +301,11 @@ def _renamed_back(obj: Object, renames: Sequence[Renamed]) -> Object:
     return obj.with_parts_from(parts) if isinstance(obj, RenamesParts) and parts else obj
 
 
-def _renamed(ref: Ref, names: Mapping[Ref, Ref]) -> Ref:
-    """Return the ref of an object that `names` gives another name, or the object's table."""
-    if ref in names:
-        return names[ref]
-    if ref.on is None:
-        return ref
-    on = _renamed(ref.on, names)
-    return ref._replace(on=on, schema=on.schema)
+def _old_ref(ref: Ref, old_names: Mapping[Ref, Ref]) -> Ref:
+    """Return the ref of an object before the renaming of the object or the table."""
+    if ref in old_names:
+        return old_names[ref]
+    return placed(ref, _old_ref(ref.on, old_names)) if ref.on is not None else ref
 
 
 def _reasons(of: Detail, kind: HazardKind) -> dict[str, str]:

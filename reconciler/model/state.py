@@ -223,10 +223,10 @@ class Declaration:
     to be dropped. `exclusive` maps a ref to the kinds of children of which the declaration is
     complete. `search_path` maps a ref to its file's schema, `positions` a ref and a key (""
     for the entry) to file, line and column. A `recorded` declaration was read from a database,
-    complete and with SQL as PostgreSQL prints it, apart from routine bodies. `moved_aside` are live
-    tables to be dropped whose names others take. `sources` are the files, None for a recorded one.
-    `lost` are names that could not be read, of files with faults. `variables` are those of the
-    target that the files list.
+    complete and with SQL as PostgreSQL prints it, apart from routine bodies. `moved_aside` maps
+    live objects to be dropped, whose names others take, to the refs under which they wait.
+    `sources` are the files, None for a recorded one. `lost` are names that could not be read, of
+    files with faults. `variables` are those of the target that the files list.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict[Ref, Object])
@@ -240,7 +240,7 @@ class Declaration:
     workload: Mapping[str, Any] = field(default_factory=dict[str, Any])
     schemas: frozenset[str] = frozenset()
     recorded: bool = False
-    moved_aside: Set[Ref] = frozenset()
+    moved_aside: Mapping[Ref, Ref] = field(default_factory=dict[Ref, Ref])
     lost: Set[str] = frozenset()
     variables: Values = field(default_factory=dict[str, Value])
     sources: Any = field(default=None, compare=False)

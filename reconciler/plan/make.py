@@ -111,7 +111,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
         ),
         unproven=_unproven(steps, comparison, info),
         fingerprint=_fingerprint(operations, comparison),
-        touches=_touched(changes, comparison.before or live, desired),
+        touches=_touched(comparison, comparison.before or live, desired),
         renames=tuple(dict.fromkeys(_renamed(r) for r in comparison.renamings)),
         awaited=tuple(info.awaited),
         checks=info.checks,
@@ -216,12 +216,17 @@ def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, st
     return fingerprint_of(operations, target, renamings, comparison.context.leftovers)
 
 
-def _touched(changes: Sequence[Change], before: State, desired: State) -> tuple[Ref, ...]:
-    """List changed objects, and inherited parts declared as a child table's own."""
+def _touched(comparison: Comparison, before: State, desired: State) -> tuple[Ref, ...]:
+    """List changed objects, and inherited parts declared as a child table's own.
+
+    An object whose name is another's is one, even if that is equal to it.
+    """
     if before is desired:
         return ()
     differing = {r for r in {*before, *desired} if before.get(r) != desired.get(r)}
-    refs = {c.ref for c in changes} | differing
+    after = refs_after(before, comparison.renamings) if comparison.renamings else {}
+    renamed = {ref for ref, new in after.items() if ref != new}
+    refs = {c.ref for c in comparison.changes} | differing | renamed
     return tuple(sorted(refs, key=lambda r: (r.order, r.kind, str(r.on))))
 
 
