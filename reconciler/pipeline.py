@@ -97,8 +97,9 @@ def apply_plan(
         outcome = replace(outcome, notes=tuple(record.entry.complaints))
         if job is None or record.after is None or outcome.failed or outcome.skipped:
             return outcome
+        settled = replace(job.declaration, moved_aside={})  # what was moved aside is dropped now
         try:
-            left = plan_of(job, record.after, connection).changes
+            left = plan_of(replace(job, declaration=settled), record.after, connection).changes
         except ReconcileError as e:
             return replace(outcome, unseen=str(e))
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))

@@ -1,10 +1,14 @@
-"""Find dangers that no statement shows by itself: short sequences, privileges of PUBLIC."""
+"""Find dangers that no statement shows by itself: short sequences, privileges of PUBLIC.
+
+Hazards name an object that is dropped under a temporary name by the name that people know.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from reconciler.diff.diff import Change
+from reconciler.diff.renames import Renaming
 from reconciler.model.companion import shortfall
 from reconciler.model.deferred import deferred_needs
 from reconciler.model.object import Object
@@ -12,7 +16,7 @@ from reconciler.model.owned import grants_of
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
-from reconciler.model.statement import Hazard, HazardKind
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.plan.operations import Operation, Operations
 
 
@@ -43,6 +47,25 @@ def add_executed_by_everybody(operations: Operations) -> None:
             created = operation == Operation.create(new) and new not in operations.live
             if created and new.is_overload_of(old) and _is_public(operations.desired.get(new)):
                 _add_hazard(operations, operation, old)
+
+
+def name_dropped_as_before(operations: Operations, renamings: Sequence[Renaming]) -> None:
+    """Let hazards of objects that are renamed to be dropped give the names before."""
+    for renaming in renamings:
+        operation = Operation.drop(renaming.becomes)
+        old, new = str(renaming.was), str(renaming.becomes)
+        if operation in operations.statements:
+            operations.statements[operation] = [
+                _with_name(s, new, old) for s in operations.statements[operation]
+            ]
+
+
+def _with_name(statement: Statement, name: str, known: str) -> Statement:
+    """Return a statement whose hazards give an object another name."""
+    hazards = tuple(
+        h.model_copy(update={"reason": h.reason.replace(name, known)}) for h in statement.hazards
+    )
+    return statement.model_copy(update={"hazards": hazards})
 
 
 def _is_public(obj: Object | None) -> bool:

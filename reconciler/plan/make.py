@@ -16,7 +16,11 @@ from reconciler.model.ref import Ref
 from reconciler.model.row_identity import tables_without_identity
 from reconciler.model.state import State
 from reconciler.plan.collect import collect_operations
-from reconciler.plan.dangers import add_executed_by_everybody, shortfalls
+from reconciler.plan.dangers import (
+    add_executed_by_everybody,
+    name_dropped_as_before,
+    shortfalls,
+)
 from reconciler.plan.evaluated import evaluated_code
 from reconciler.plan.fingerprint import fingerprint_of, fingerprint_of_unchanged
 from reconciler.plan.old_names import add_uses_of_dropped
@@ -85,6 +89,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
     add_undo_of_one_way(operations)
     add_replication_hazards(operations)
     add_executed_by_everybody(operations)
+    name_dropped_as_before(operations, comparison.renamings)
     whole = comparison.target_state
     add_uses_of_dropped(operations, comparison.renamings, whole)
     renamings = renamings_with_hazards(comparison.renamings, operations)
