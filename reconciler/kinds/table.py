@@ -20,18 +20,13 @@ from reconciler.model.clauses import BOUND, NAME, PARTITION_KEY, Clause
 from reconciler.model.deferred import Deferred
 from reconciler.model.effect import MayHaveNoEffect
 from reconciler.model.object import InlinePart, Object, PlanningContext
+from reconciler.model.persistence import MayBeUnlogged
 from reconciler.model.record import ATTACHED
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.replicated import Replicated
 from reconciler.model.replication import Replication, stops_subscription
 from reconciler.model.row_identity import PublishesRows
-from reconciler.model.spelling import (
-    AnyCaseName,
-    Name,
-    Parameter,
-    ReplicaIdentity,
-    Sql,
-)
+from reconciler.model.spelling import AnyCaseName, Name, Parameter, ReplicaIdentity, Sql
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
 from reconciler.model.typed_table import TypedTable
@@ -42,7 +37,15 @@ from reconciler.sql import compose, joined, name, raw, text
 USING = "using index "  # how `replica_identity` names an index
 
 
-class Table(DecidesAccess, Deferred, PublishesRows, Replicated, MayHaveNoEffect, TypedTable):
+class Table(
+    DecidesAccess,
+    Deferred,
+    PublishesRows,
+    Replicated,
+    MayBeUnlogged,
+    MayHaveNoEffect,
+    TypedTable,
+):
     """An ordinary or partitioned table, or a partition; columns and the like are own objects."""
 
     kind: ClassVar[str] = "table"
@@ -128,6 +131,10 @@ class Table(DecidesAccess, Deferred, PublishesRows, Replicated, MayHaveNoEffect,
     @property
     def row_identity(self) -> bool | None:
         return None if self.replica_identity == "default" else self.replica_identity != "nothing"
+
+    @property
+    def is_unlogged(self) -> bool:
+        return self.unlogged
 
     def without_effect(self, desired: Mapping[Ref, Object]) -> str | None:
         """Tell that FORCE ROW LEVEL SECURITY has no effect without row level security."""

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from reconciler.plan.graph import graph_of, has_path
 from reconciler.plan.operations import Operation, Operations
-from reconciler.plan.rules import dependencies, inheritance, names, overloads, phases
+from reconciler.plan.rules import (
+    dependencies,
+    inheritance,
+    names,
+    overloads,
+    persistence,
+    phases,
+)
 from reconciler.plan.rules.dependencies import Pair
 from reconciler.plan.rules.inheritance import between_objects
 
@@ -76,6 +83,25 @@ RULES = (
         "A foreign key is dropped before a unique key is created because the undo might find "
         "the new key by its columns.",
         dependencies.drop_before_creating_lookalike,
+    ),
+    # Logged and unlogged tables.
+    Rule(
+        "change persistence along references",
+        "A table becomes unlogged before a table that it refers to, or logged after it, because "
+        "no logged table may refer to an unlogged one.",
+        persistence.change_persistence_along_references,
+    ),
+    Rule(
+        "drop reference before changing persistence",
+        "A foreign key is dropped before its tables become logged or unlogged because only then "
+        "each may.",
+        persistence.drop_reference_before_changing_persistence,
+    ),
+    Rule(
+        "create reference after changing persistence",
+        "Tables become logged or unlogged before a foreign key between them is created because "
+        "no logged table may refer to an unlogged one.",
+        persistence.create_reference_after_changing_persistence,
     ),
     # Routines of one name.
     Rule(

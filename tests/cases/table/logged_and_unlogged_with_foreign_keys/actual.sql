@@ -1,0 +1,12 @@
+CREATE TABLE public.a (id int PRIMARY KEY, parent int REFERENCES public.a);
+CREATE TABLE public.b (id int PRIMARY KEY REFERENCES public.a);
+CREATE TABLE public.c (id int REFERENCES public.b);
+CREATE TABLE public.freed (id int REFERENCES public.a);
+CREATE TABLE public.bound (id int);
+CREATE UNLOGGED TABLE public.x (id int PRIMARY KEY);
+CREATE UNLOGGED TABLE public.y (id int PRIMARY KEY REFERENCES public.x);
+CREATE UNLOGGED TABLE public.z (id int REFERENCES public.y);
+CREATE TABLE public.new_to_x (id int);
+CREATE TABLE public.dropped (id int REFERENCES public.b);
+INSERT INTO public.a VALUES (1, 1);
+INSERT INTO public.b VALUES (1);
