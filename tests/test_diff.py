@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from reconciler.diff.diff import changes, differences
+from reconciler.diff.diff import Change, changes, differences
 from reconciler.kinds.column.column import Column
 from reconciler.kinds.table import Table
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
+from reconciler.plan.prove import described
 
 TABLE = Ref("table", "public", "t")
 
@@ -44,3 +45,13 @@ def test_lists_are_compared_as_a_whole() -> None:
     assert [
         (d.field, d.live, d.wanted) for d in differences({"on": ["a", "b"]}, {"on": ["b", "a"]})
     ] == [("on", ["a", "b"], ["b", "a"])]
+
+
+def test_a_difference_is_told_without_words_of_python() -> None:
+    ref = Ref("column", "public", "a", TABLE)
+    named = Column.model_validate({"ref": ref, "type": "int", "not_null": {"name": "known"}})
+    told = described(Change(ref, named, Column(ref=ref, type="int", not_null=False)))
+    assert told == (
+        'alter column public.t.a (not_null: {"name": "known", "no_inherit": false, '
+        '"not_valid": false, "comment": null} → false)'
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reconciler.diff.diff import shown
 from reconciler.introspect.objects import look
 from reconciler.model.inheritance import satisfied_by
 from reconciler.model.object import Object
@@ -73,7 +74,7 @@ def _differences(found: Object, after: Mapping[str, Any], *, exact: bool) -> str
         return ""
     expected, actual = planned.fields(), found.fields()
     return "it differs: " + "; ".join(
-        f"{field} is {actual.get(field)!r}, not {expected[field]!r}"
+        f"{field} is {shown(actual.get(field))}, not {shown(expected[field])}"
         for field in expected
         if expected[field] != actual.get(field) and field not in found.derived()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import takewhile
@@ -24,6 +25,11 @@ class Difference(BaseModel):
     field: str
     live: Any = None
     wanted: Any = None
+
+
+def shown(value: object) -> str:
+    """Return a differing value as messages show it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(frozen=True)

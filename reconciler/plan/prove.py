@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from psycopg.pq import TransactionStatus
 
-from reconciler.diff.diff import Change, changes
+from reconciler.diff.diff import Change, changes, shown
 from reconciler.diff.inherited import with_inheritance
 from reconciler.errors import ProofError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
@@ -199,5 +199,7 @@ def _check(complaint: str, differing: list[Change]) -> None:
 
 def described(change: Change) -> str:
     """Describe a change in a line."""
-    details = "; ".join(f"{d.field}: {d.live!r} → {d.wanted!r}" for d in change.differences)
+    details = "; ".join(
+        f"{d.field}: {shown(d.live)} → {shown(d.wanted)}" for d in change.differences
+    )
     return f"{change.action} {change.ref}" + (f" ({details})" if details else "")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 
-from reconciler.diff.diff import Action, Difference
+from reconciler.diff.diff import Action, Difference, shown
 from reconciler.plan.permission import permissions_needed
 from reconciler.plan.plan import Permission, Plan, Planned
 from reconciler.plan.step import Step
@@ -23,7 +22,7 @@ def change_counts(changes: Sequence[Planned]) -> str:
 
 def difference_lines(difference: Difference, indent: str) -> list[str]:
     """Show both values of a field: short values on one line, long ones below each other."""
-    live, desired = _value(difference.live), _value(difference.wanted)
+    live, desired = shown(difference.live), shown(difference.wanted)
     if "\n" not in live + desired and len(live) + len(desired) < MAX_INLINE:
         return [f"{indent}{difference.field}: {live} → {desired}"]
     return [
@@ -42,10 +41,6 @@ def allow_flags(plan: Plan) -> str:
     """Return the command line's flags to allow every hazard that nothing lets through yet."""
     hazards = {permission.hazard for permission in refused_permissions(plan)}
     return " ".join(f"--allow {hazard}" for hazard in sorted(hazards))
-
-
-def _value(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def described_locks(step: Step) -> str:

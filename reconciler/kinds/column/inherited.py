@@ -70,7 +70,7 @@ def _alter_constraint(
     assert new is not None and before is not None
     if column.also_inherited or old.also_inherited:
         return _rename_not_null(column, old, context)
-    return () if new == before else new.alter_from(before, column.target, backfill)
+    return () if new == before else new.alter_from(before, column.target, backfill, context)
 
 
 def _rename_not_null(

@@ -141,29 +141,57 @@ class NotNull(BaseModel):
             yield Target(child, target.column).alter_column(raw("DROP NOT NULL"), undo=())
 
     def alter_from(
-        self, old: NotNull, target: Target, backfill: Backfill | None
+        self, old: NotNull, target: Target, backfill: Backfill | None, context: PlanningContext
     ) -> Iterable[Statement]:
         """Alter `old` to the constraint."""
+        children = (c for c in context.staying_children.values() if isinstance(c, InheritableTable))
+        has_children = any(target.on in c.parents for c in children)
+        if self.no_inherit and not old.no_inherit and has_children:
+            yield from self._take_from_children(old, target, backfill)
+            return
         own, before = self.constraint_name(target), old.constraint_name(target)
+        renamed = old.model_copy(update={"name": own})
         if own != before:
             yield target.alter(*_rename_clauses(before, own))
         if self.no_inherit != old.no_inherit:
             clauses = [
                 compose("ALTER CONSTRAINT {} {}", own, raw(w)) for w in ("INHERIT", "NO INHERIT")
             ]
-            yield target.alter(clauses[self.no_inherit], clauses[old.no_inherit])
+            undo = (target.alter_sql(clauses[old.no_inherit]),)
+            if has_children:
+                undo = renamed.put_in_place_of(self, target)
+            yield target.alter(clauses[self.no_inherit], undo=undo)
         yield from self._alter_validity(old, target, backfill)
         if self.comment != old.comment:
-            renamed = old.model_copy(update={"name": self.name})
-            undo = (renamed.comment_on(target).sql,)
-            yield self.comment_on(target).model_copy(update={"undo": undo})
+            undo_comment = (renamed.comment_on(target).sql,)
+            yield self.comment_on(target).model_copy(update={"undo": undo_comment})
+
+    def put_in_place_of(self, other: NotNull, target: Target) -> tuple[str, ...]:
+        """Drop another constraint of the column and add this one, in one command; then comment."""
+        dropped = other.constraint_name(target)
+        replace = _replace_clauses(dropped, self._add_clause(target, valid=not self.not_valid))
+        commented = () if self.comment is None else (self.comment_on(target).sql,)
+        return (target.alter_sql(replace), *commented)
+
+    def _take_from_children(
+        self, old: NotNull, target: Target, backfill: Backfill | None
+    ) -> Iterable[Statement]:
+        """Replace `old`, so that child tables lose it; ALTER CONSTRAINT would leave it to them."""
+        own, before = self.constraint_name(target), old.constraint_name(target)
+        replace = _replace_clauses(before, self._add_clause(target, valid=False))
+        if old.not_valid and not self.not_valid:
+            yield fill(target, backfill)
+        yield target.alter(replace, undo=old.put_in_place_of(self, target))
+        if self.comment is not None:
+            yield self.comment_on(target).model_copy(update={"undo": ()})
+        if not self.not_valid:
+            yield _validate(own, target)
 
     def _alter_validity(
         self, old: NotNull, target: Target, backfill: Backfill | None
     ) -> Iterable[Statement]:
         own = self.constraint_name(target)
-        not_valid = self._add_clause(target, valid=False)
-        invalidate = compose("DROP CONSTRAINT {}, {}", own, not_valid)
+        invalidate = _replace_clauses(own, self._add_clause(target, valid=False))
         if old.not_valid and not self.not_valid:
             yield fill(target, backfill)
             yield _validate(own, target, undo=(target.alter_sql(invalidate),))
@@ -210,6 +238,10 @@ class NotNull(BaseModel):
             return None
         forth, back = _rename_clauses(before, own)
         return target.alter(forth, back), target.alter(back, forth)
+
+
+def _replace_clauses(dropped: str, add: sql.Composable) -> sql.Composable:
+    return compose("DROP CONSTRAINT {}, {}", dropped, add)
 
 
 def _rename_clauses(before: str, after: str) -> tuple[sql.Composable, sql.Composable]:

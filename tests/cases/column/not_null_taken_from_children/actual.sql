@@ -1,0 +1,11 @@
+CREATE TABLE public.p (a int NOT NULL, b int NOT NULL);
+COMMENT ON CONSTRAINT p_b_not_null ON public.p IS 'known';
+CREATE TABLE public.c (x int) INHERITS (public.p);
+CREATE TABLE public.d () INHERITS (public.c);
+CREATE TABLE public.own (a int NOT NULL, b int) INHERITS (public.p);
+ALTER TABLE public.c ALTER a SET DEFAULT 3;
+CREATE TABLE public.q (a int NOT NULL NO INHERIT);
+COMMENT ON CONSTRAINT q_a_not_null ON public.q IS 'its own';
+CREATE TABLE public.e () INHERITS (public.q);
+CREATE TABLE public.alone (a int NOT NULL);
+INSERT INTO public.c VALUES (1, 2, 3);
