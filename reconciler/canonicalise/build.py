@@ -17,6 +17,7 @@ from reconciler.model.inheritance import is_partitioned
 from reconciler.model.markers import AppliesLast, FiresOnDdl
 from reconciler.model.object import InlinePart, Object, PlanningContext, reserved_constraint_names
 from reconciler.model.on_scratch import RunsBody, without_body
+from reconciler.model.owned import granting_owners
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -104,6 +105,11 @@ class Build:
     stale: dict[Ref, str] = field(default_factory=dict[Ref, str])
     _unchecked: set[Ref] = field(default_factory=set[Ref])  # bodies are checked at the end
     _extra_schemas: dict[Ref, tuple[str, ...]] = field(default_factory=dict[Ref, tuple[str, ...]])
+
+    def __post_init__(self) -> None:
+        """Let owners grant as themselves where others have grant options, too."""
+        owners = granting_owners({}, self.state.objects)
+        object.__setattr__(self, "context", replace(self.context, granting_owners=owners))
 
     def create_all(self) -> Failures:
         """Create all objects in the order of needs; return the refused with the errors.

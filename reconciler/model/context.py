@@ -34,6 +34,8 @@ class PlanningContext:
     tablespaces                   of the server, and that of the database
     sizes                         of relations
     owners                        of relations that belong to another role than `user`
+    granting_owners               of objects on which others have grant options as well: statements
+                                  grant as the owner, lest PostgreSQL record another grantor
     leftovers, unwanted           of interrupted runs; `unwanted` are to be dropped
     unfinished                    objects without the last steps of an interrupted run
     initial                       privileges of a new object of `user`, if default privileges were
@@ -73,6 +75,7 @@ class PlanningContext:
     tablespaces: Tablespaces = field(default_factory=Tablespaces)
     sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
     owners: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+    granting_owners: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     leftovers: Mapping[Ref, Leftover] = field(default_factory=dict[Ref, Leftover])
     unwanted: Set[Ref] = frozenset()
     unfinished: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -19,11 +19,13 @@ from reconciler.model.privileges import (
     all_privileges,
     grantors,
     in_short,
+    may_be_granted_by_others,
     privilege_fragments,
 )
+from reconciler.model.ref import Ref
 from reconciler.model.spelling import Privileges, Role
 from reconciler.model.statement import Statement
-from reconciler.sql import compose, raw, text
+from reconciler.sql import compose, name, raw, text
 
 
 class Owned(Object):
@@ -122,8 +124,39 @@ def grants_of(obj: Object | None) -> Grants | None:
     return getattr(obj, "grants", None) if isinstance(obj, Grantable) else None
 
 
+def granting_owners(live: Mapping[Ref, Object], desired: Mapping[Ref, Object]) -> dict[Ref, str]:
+    """Return the owners of objects on which, or on parts of which, others have grant options."""
+    found = dict[Ref, str]()
+    for obj in (o for objects in (live, desired) for o in objects.values()):
+        if isinstance(obj, Grantable):
+            ref = obj.ref.on or obj.ref
+            owner = owner_of(desired.get(ref)) or owner_of(live.get(ref))
+            if owner and any(may_be_granted_by_others(g, owner) for g in obj.every_grants()):
+                found[ref] = owner
+    return found
+
+
+def column_access(relation: Ref, column: str, described: str, context: PlanningContext) -> Access:
+    """Return what changes the privileges on a column of a table or view."""
+    owner = context.granting_owners.get(relation, "")
+    return Access(
+        compose("TABLE {}", name(relation.schema, relation.name)),
+        described,
+        all_privileges("COLUMN", context.server),
+        owner,
+        context.user,
+        owner_default=(),
+        column_list=text(compose(" ({})", column)),
+        as_owner=bool(owner),
+    )
+
+
 class Grantable(Object):
     """An object with privileges, in the field `grants`."""
+
+    def every_grants(self) -> Iterator[Grants | None]:
+        """Yield the privileges on the object, and on parts that are no objects of their own."""
+        yield grants_of(self)
 
     @classmethod
     def default_grants(cls) -> dict[str, list[str]]:
@@ -177,6 +210,7 @@ class Granted(Owned, Grantable):
             (old.owner if old else None) or context.user,
             self.owner or (old.owner if old else None) or context.user,
         )
+        had = after_owner_change(had, before, owner)
         target = compose("{} {}", raw(self.grant_class), self.sql_name())
         access = Access(
             target,
@@ -184,5 +218,6 @@ class Granted(Owned, Grantable):
             all_privileges(self.grant_class, context.server),
             owner,
             context.user,
+            as_owner=may_be_granted_by_others(had, owner),
         )
-        yield from access.changes(after_owner_change(had, before, owner), self.grants)
+        yield from access.changes(had, self.grants)

@@ -57,6 +57,12 @@ def grantors(grants: Grants) -> set[str]:
     return {p.partition(BY)[2] for privileges in grants.values() for p in privileges if BY in p}
 
 
+def may_be_granted_by_others(grants: Grants | None, owner: str | None) -> bool:
+    """Tell whether a role other than the owner has a grant option."""
+    others = (p for role, p in (grants or {}).items() if role != owner)
+    return any(OPTION in privilege for privileges in others for privilege in privileges)
+
+
 def after_owner_change(grants: Grants, old: str, new: str) -> dict[str, tuple[str, ...]]:
     """Return the privileges after ALTER … OWNER TO: the old owner's pass to the new owner."""
     if old == new:
@@ -106,6 +112,8 @@ class Access:
     the meaning of `all`, `owner_default` the privileges of an owner who is not listed. `user` runs
     the statements; `owner` is the default grantor. `prefix` precedes GRANT and REVOKE (ALTER
     DEFAULT PRIVILEGES …), `column_list`, a column in parentheses, follows each privilege.
+    `as_owner` says that another role may grant as well: a statement of a `user` who is a member of
+    both could be recorded as that role's.
     """
 
     target: sql.Composable
@@ -116,6 +124,7 @@ class Access:
     owner_default: tuple[str, ...] = (ALL,)
     prefix: sql.Composable = field(default_factory=lambda: raw(""))
     column_list: str = ""
+    as_owner: bool = False
 
     def changes(self, before: Grants, after: Grants) -> Iterator[Statement]:
         """Revoke and grant privileges; roles with the same privileges share a statement.
@@ -146,7 +155,8 @@ class Access:
     def _as_grantor(self, grantor: str, statements: Iterable[Statement]) -> Iterator[Statement]:
         """Run statements under SET ROLE grantor: GRANTED BY accepts only the current role."""
         listed = list(statements)
-        if grantor == self.owner or not listed:
+        is_default = grantor == self.owner and not (self.as_owner and self.owner != self.user)
+        if is_default or not listed:
             yield from listed
             return
         yield Statement(sql=text(compose("SET ROLE {}", grantor)))
@@ -168,6 +178,7 @@ class Access:
             yield self._statement("REVOKE GRANT OPTION FOR {} ON {} FROM {}", privileges, roles)
 
     def _grants(self, old: _ByRole, new: _ByRole) -> Iterator[Statement]:
+        """Grant last what lets a role grant most: a further GRANT could be recorded as its own."""
         plain: _Grouped = {}
         with_option: _Grouped = {}
         for role in sorted(new):
@@ -179,7 +190,7 @@ class Access:
         for privileges, roles in plain.items():
             hazards = self._hazards(privileges, roles)
             yield self._statement("GRANT {} ON {} TO {}", privileges, roles, hazards)
-        for privileges, roles in with_option.items():
+        for privileges, roles in sorted(with_option.items(), key=lambda g: len(g[0])):
             hazards = self._hazards(privileges, roles)
             yield self._statement(
                 "GRANT {} ON {} TO {} WITH GRANT OPTION", privileges, roles, hazards

@@ -11,12 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from reconciler.model.catalog_sql import acl_grants
 from reconciler.model.clauses import QUERY, Fragment, fragments_in
 from reconciler.model.object import PlanningContext
-from reconciler.model.owned import Granted
+from reconciler.model.owned import Granted, column_access
 from reconciler.model.privileges import (
     PUBLIC,
-    Access,
     Grants,
-    all_privileges,
     grantors,
     privilege_fragments,
 )
@@ -96,6 +94,10 @@ class QueryRelation(Granted):
             update={"columns": {**live.described_columns, **full.described_columns}}
         )
 
+    def every_grants(self) -> Iterator[Grants | None]:
+        yield from super().every_grants()
+        yield from (column.grants for column in self.described_columns.values())
+
     def roles(self) -> frozenset[str]:
         grants = [c.grants or {} for c in self.described_columns.values()]
         named = frozenset[str]().union(*grants, *map(grantors, grants))
@@ -135,12 +137,5 @@ class QueryRelation(Granted):
     def _on_column(
         self, column: str, before: Grants, after: Grants, context: PlanningContext
     ) -> Iterable[Statement]:
-        access = Access(
-            target=compose("TABLE {}", self.sql_name()),
-            description=f"{self.ref}.{column}",
-            privileges=all_privileges("COLUMN", context.server),
-            owner="",
-            user=context.user,
-            column_list=text(compose(" ({})", column)),
-        )
+        access = column_access(self.ref, column, f"{self.ref}.{column}", context)
         return access.changes(before, after)

@@ -15,6 +15,7 @@ from reconciler.model.inheritance import restate_overrides
 from reconciler.model.object import InlinePart, Object, PlanningContext, keep_through
 from reconciler.model.online_recipe import recreate, reuses
 from reconciler.model.online_swap import SwappedOnline
+from reconciler.model.owned import granting_owners
 from reconciler.model.partitioned import outgoing_namesake
 from reconciler.model.ref import Ref
 from reconciler.model.resumption import drop_leftover, finish_interrupted
@@ -34,7 +35,9 @@ def collect_operations(
 
     Raises PlanError if a column cannot be swapped for a shadow column as its declaration asks.
     """
-    operations = Operations(live, desired, context_of_children(context, live, desired), changes)
+    context = context_of_children(context, live, desired)
+    context = replace(context, granting_owners=granting_owners(live.objects, desired.objects))
+    operations = Operations(live, desired, context, changes)
     effective = _without_reused(operations, changes)
     _decide_recreation(operations, effective)
     operations.exchanged = _exchanged(operations, effective)

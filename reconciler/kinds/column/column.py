@@ -46,9 +46,9 @@ from reconciler.model.facts import PartitionCopy
 from reconciler.model.foreign_options import parse_options
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.online_recipe import OnlineRecipe
-from reconciler.model.owned import Grantable, Owned
+from reconciler.model.owned import Grantable, Owned, column_access
 from reconciler.model.partitioned import build_name
-from reconciler.model.privileges import Access, Grants, after_owner_change, all_privileges
+from reconciler.model.privileges import Grants, after_owner_change
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import UNFILLED_COMMENT
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
@@ -56,7 +56,7 @@ from reconciler.model.suspension import Suspendable
 from reconciler.model.type_change import ChangesType
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
-from reconciler.sql import compose, raw, text
+from reconciler.sql import compose, raw
 
 
 class Column(
@@ -239,15 +239,11 @@ class Column(
     def _grant(self, before: Grants, context: PlanningContext) -> Iterable[Statement]:
         if before == (self.grants or {}):
             return ()
-        access = Access(
-            compose("TABLE {}", self.target.table),
-            str(self.ref),
-            all_privileges("COLUMN", context.server),
-            "",
-            context.user,
-            column_list=text(compose(" ({})", self.ref.name)),
-        )
+        access = column_access(self.target.on, self.ref.name, str(self.ref), context)
         return access.changes(before, self.grants or {})
+
+    def every_grants(self) -> Iterator[Grants | None]:
+        yield from (self.grants, self.full_identity.grants if self.full_identity else None)
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
         if self.fill_trigger is not None:

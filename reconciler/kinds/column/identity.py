@@ -98,7 +98,16 @@ class Identity(SequenceOptions):
         sequence = self.sql_name(target)
         privileges = all_privileges(SEQUENCE, context.server)
         designation = compose("SEQUENCE {}", sequence)
-        access = Access(designation, text(sequence), privileges, "", context.user)
+        owner = context.granting_owners.get(target.on, "")
+        access = Access(
+            designation,
+            text(sequence),
+            privileges,
+            owner,
+            context.user,
+            owner_default=(),
+            as_owner=bool(owner),
+        )
         initial: Grants = context.initial.get(
             (SEQUENCE, target.schema), context.initial.get((SEQUENCE, ""), {})
         )
