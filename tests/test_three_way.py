@@ -163,7 +163,7 @@ def test_a_renaming_is_pending_and_renaming_back_has_drifted(
         "column public.tt.a": "drifted",
         "policy p on public.tt": "drifted",
     }
-    assert run("apply", *applied, "--yes").exit_code == 0
+    assert run("apply", *applied, "--yes", "--allow", "weakens-security").exit_code == 0
     database.run("ALTER TABLE tt RENAME TO t")
     assert classes(*applied) == {"table public.tt": "drifted"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 from psycopg import sql
@@ -11,6 +11,7 @@ from pydantic import Field
 from reconciler.model.catalog_sql import address, managed
 from reconciler.model.clauses import EXPRESSION, Clause
 from reconciler.model.commit_group import CommitsTogether
+from reconciler.model.conditions import lets_no_more_through, without_casts
 from reconciler.model.effect import MayHaveNoEffect
 from reconciler.model.markers import GuardsRows
 from reconciler.model.object import Object, PlanningContext
@@ -21,6 +22,8 @@ from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.successor import FollowsName
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
+
+COMMANDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 class Policy(CommitsTogether, GuardsRows, MayHaveNoEffect, FollowsName):
@@ -111,12 +114,10 @@ class Policy(CommitsTogether, GuardsRows, MayHaveNoEffect, FollowsName):
         if self.to != old.to:
             clauses.append(compose("TO {}", self._grantees()))
         clauses += self._conditions(old)
-        return [self._statement(joined(clauses, by=" "), self._change_hazards(old))]
+        return [self._statement(joined(clauses, by=" "), self.weaknesses(old))]
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        hazards = (
-            () if self.permissive else _weakens(f"{self.ref} no longer narrows what is visible")
-        )
+        hazards = () if self.permissive else _weakens(_narrows_nothing(self.ref))
         yield self._statement(compose("DROP POLICY {} ON {}", self.ref.name, self._table), hazards)
 
     @property
@@ -139,22 +140,99 @@ class Policy(CommitsTogether, GuardsRows, MayHaveNoEffect, FollowsName):
         return self.permissive and "true" in (self.using, self.check)
 
     def _creation_hazards(self) -> tuple[Hazard, ...]:
-        if not self._unconditional():
-            return ()
-        return _weakens(f"{self.ref} lets {', '.join(self.to)} through without a condition")
+        return _weakens(self._no_condition) if self._unconditional() else ()
 
-    def _change_hazards(self, old: Self) -> tuple[Hazard, ...]:
-        hazards = () if old._unconditional() else self._creation_hazards()
-        if self.permissive and PUBLIC in self.to and PUBLIC not in old.to:
-            hazards += _weakens(f"{self.ref} is for everybody now, and was for {', '.join(old.to)}")
-        if not self.permissive and self.using == "true" != old.using:
-            hazards += _weakens(f"{self.ref} no longer narrows what is visible")
-        return hazards
+    @property
+    def _no_condition(self) -> str:
+        return f"{self.ref} lets {', '.join(self.to)} through without a condition"
+
+    # -- what lets more rows through than before ---------------------------------------------------
+
+    def weaknesses(self, old: Object) -> tuple[Hazard, ...]:
+        assert isinstance(old, Policy)
+        if self.permissive != old.permissive:
+            now = f"{self.ref} is permissive now, and narrows nothing any more"
+            return _weakens(now) if self.permissive else ()
+        reasons = (*self._of_roles(old), *self._of_commands(old), *self._of_conditions(old))
+        return tuple(h for reason in dict.fromkeys(reasons) for h in _weakens(reason))
+
+    def without_casts(self) -> Self:
+        return self.model_copy(
+            update={
+                "using": without_casts(self.using) if self.using else None,
+                "check": without_casts(self.check) if self.check else None,
+            }
+        )
+
+    def _of_roles(self, old: Policy) -> Iterator[str]:
+        more, fewer = (self, old) if self.permissive else (old, self)
+        if PUBLIC in fewer.to or {*more.to} <= {*fewer.to}:
+            return
+        now, was = ", ".join(self.to), ", ".join(old.to)
+        if not self.permissive:
+            yield f"{self.ref} narrows for {now} only, and did for {was}"
+        elif PUBLIC in self.to:
+            yield f"{self.ref} is for everybody now, and was for {was}"
+        else:
+            yield f"{self.ref} is for {', '.join(r for r in self.to if r not in old.to)} as well"
+
+    def _of_commands(self, old: Policy) -> Iterator[str]:
+        more, fewer = (self, old) if self.permissive else (old, self)
+        commands = ", ".join(c for c in more.applies_to if c not in fewer.applies_to)
+        if commands and self.permissive:
+            yield f"{self.ref} is for {commands} as well"
+        elif commands:
+            yield f"{self.ref} no longer narrows {commands}"
+
+    def _of_conditions(self, old: Policy) -> Iterator[str]:
+        """Compare the conditions for commands of both, where a lack of WITH CHECK means USING."""
+        common = {*self.applies_to} & {*old.applies_to}
+        if common - {"INSERT"} and not self._is_narrower(self.using, old.using):
+            yield self._replaced("USING", self.using, old.using)
+        check, old_check = self.check or self.using, old.check or old.using
+        if not common & {"INSERT", "UPDATE"} or self._is_narrower(check, old_check):
+            return
+        if self.check is not None:
+            yield self._replaced("WITH CHECK", self.check, old_check)
+        elif old.check is not None:
+            yield (
+                f"{self.ref} may let more rows through: new rows are held to"
+                f" {_shown('USING', self.using)}, no longer to {_shown('WITH CHECK', old.check)}"
+            )
+
+    @property
+    def applies_to(self) -> tuple[str, ...]:
+        return COMMANDS if self.command == "all" else (self.command.upper(),)
+
+    def _is_narrower(self, new: str | None, old: str | None) -> bool:
+        """Tell whether a condition lets no more through; none is `false`, if restrictive `true`."""
+        none = "false" if self.permissive else "true"
+        return lets_no_more_through(new or none, old or none)
+
+    def _replaced(self, clause: str, new: str | None, old: str | None) -> str:
+        if new == "true":
+            return self._no_condition if self.permissive else _narrows_nothing(self.ref)
+        return (
+            f"{self.ref} may let more rows through: {_shown(clause, new)} replaces"
+            f" {_shown(clause, old)}"
+        )
 
     def _statement(self, command: sql.Composable, hazards: tuple[Hazard, ...]) -> Statement:
         return Statement(
             sql=text(command), lock="ACCESS EXCLUSIVE", relation=self.stands_on, hazards=hazards
         )
+
+
+def _narrows_nothing(ref: Ref) -> str:
+    return f"{ref} no longer narrows what is visible"
+
+
+def _shown(clause: str, condition: str | None) -> str:
+    """Return a clause in one line."""
+    if condition is None:
+        return f"no {clause}"
+    within = condition if condition.startswith("(") else f"({condition})"
+    return f"{clause} {' '.join(within.split())}"
 
 
 def _weakens(reason: str) -> tuple[Hazard, ...]:

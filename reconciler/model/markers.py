@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from reconciler.model.access import DecidesAccess
 from reconciler.model.object import Object
+from reconciler.model.statement import Hazard
 
 
 class AppliesLast(Object):
@@ -20,6 +23,14 @@ class HiddenDependency(Object):
 
 class GuardsRows(DecidesAccess):
     """An object deciding which rows of a table a role sees."""
+
+    def weaknesses(self, old: Object) -> tuple[Hazard, ...]:
+        """Return a hazard for each way in which more rows may be seen or written than by `old`."""
+        raise NotImplementedError
+
+    def without_casts(self) -> Self:
+        """Return the object with conditions that do not depend on the types of columns."""
+        raise NotImplementedError
 
 
 class PlatformDependent(Object):

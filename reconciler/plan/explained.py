@@ -66,8 +66,9 @@ this one: it is validated without blocking anybody.""",
     ),
     HazardKind.WEAKENS_SECURITY: Explained(
         "somebody may read, write or run more afterwards than before",
-        "a policy is dropped or widened; row level security is switched off; a function becomes"
-        " SECURITY DEFINER; a privilege is granted to PUBLIC",
+        "a policy is for more roles or commands, or its condition is replaced by one that is not"
+        " surely narrower; a restrictive policy is dropped; row level security is switched off; a"
+        " function becomes SECURITY DEFINER; a privilege is granted to PUBLIC",
         """\
 Have it reviewed by whoever answers for the data: a line in approvals.yml lets this one change
 through, and no other. Declare `checks` with `access` that say who may see what, and

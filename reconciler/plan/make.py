@@ -23,6 +23,7 @@ from reconciler.plan.dangers import (
 )
 from reconciler.plan.evaluated import evaluated_code
 from reconciler.plan.fingerprint import fingerprint_of, fingerprint_of_unchanged
+from reconciler.plan.guards import compare_guards
 from reconciler.plan.old_names import add_uses_of_dropped
 from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.order import steps_in_order
@@ -90,6 +91,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
     add_replication_hazards(operations)
     add_executed_by_everybody(operations)
     name_dropped_as_before(operations, comparison.renamings)
+    compare_guards(operations)
     whole = comparison.target_state
     add_uses_of_dropped(operations, comparison.renamings, whole)
     renamings = renamings_with_hazards(comparison.renamings, operations)

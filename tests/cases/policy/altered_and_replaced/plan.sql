@@ -8,10 +8,12 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
-SET statement_timeout = '30s';
+SET statement_timeout = 0;
 BEGIN;
+-- hazard weakens-security: policy a on public.t may let more rows through: USING (owner = SESSION_USER) replaces USING (owner = CURRENT_USER)
 ALTER POLICY a ON public.t TO pg_monitor USING ((owner = SESSION_USER));
 DROP POLICY b ON public.t;
+-- hazard weakens-security: policy b on public.t is for DELETE as well
 CREATE POLICY b ON public.t FOR DELETE TO PUBLIC USING ((n > 1));
 COMMENT ON POLICY b ON public.t IS 'only positive ones';
 COMMIT;

@@ -6,10 +6,12 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
-SET statement_timeout = '30s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.notes FORCE ROW LEVEL SECURITY;
+-- hazard weakens-security: policy own on public.notes may let more rows through: USING (owner = SESSION_USER) replaces USING (owner = CURRENT_USER)
+-- hazard weakens-security: policy own on public.notes may let more rows through: WITH CHECK ((owner = SESSION_USER) AND (id > 0)) replaces WITH CHECK (owner = CURRENT_USER)
 ALTER POLICY own ON public.notes USING ((owner = SESSION_USER)) WITH CHECK (((owner = SESSION_USER) AND (id > 0)));
 COMMIT;
 
