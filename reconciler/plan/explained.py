@@ -40,8 +40,9 @@ shows the size of the table. Twice its space is needed on the disk.""",
     ),
     HazardKind.BLOCKS_WRITES: Explained(
         "sessions that write wait, or fail, as long as the step runs or the state lasts",
-        "an index that cannot be built concurrently; UPDATE and DELETE on a published table whose"
-        " rows nothing identifies any more; a CHECK that proves the bound of a partition to be",
+        "an index that cannot be built concurrently; the values of a domain are checked for a new"
+        " constraint; UPDATE and DELETE on a published table whose rows nothing identifies any more;"
+        " a CHECK that proves the bound of a partition to be",
         """\
 Read the reason: it names the table and who waits. Let the application write what the new state
 demands before the plan runs, or choose a quiet hour.""",
@@ -118,7 +119,8 @@ _TAKEN_BY = {
     "ROW EXCLUSIVE": "batches of a backfill",
     "SHARE UPDATE EXCLUSIVE": "CREATE INDEX CONCURRENTLY, VALIDATE CONSTRAINT, statistics,"
     " storage parameters, comments; the parent when a partition is attached",
-    "SHARE": "CREATE INDEX on a table that the plan itself creates",
+    "SHARE": "CREATE INDEX on a table that the plan itself creates; a new constraint of a domain,"
+    " on every table with columns of the domain, which is read",
     "SHARE ROW EXCLUSIVE": "triggers; a foreign key, NOT VALID, on both tables",
     "EXCLUSIVE": "REFRESH MATERIALIZED VIEW CONCURRENTLY",
     "ACCESS EXCLUSIVE": "most forms of ALTER TABLE, policies, DROP; held for milliseconds where"

@@ -9,7 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, reduce
 
 from reconciler.diff.renames import Renaming
-from reconciler.model.inheritance import Inheriting, is_default_partition, is_partition, parents_of
+from reconciler.model.declared import RowExpressions
+from reconciler.model.inheritance import (
+    Inheriting,
+    is_default_partition,
+    is_partition,
+    is_partitioned,
+    parents_of,
+)
 from reconciler.model.ref import Ref
 from reconciler.model.references import referenced_table
 from reconciler.model.state import State
@@ -55,7 +62,11 @@ class LockFinder:
         return tuple(Lock(relation=r, mode=m) for r, m in found.items())
 
     def scans(self, statement: Statement, ref: Ref) -> Iterator[Hazard]:
-        """Yield a hazard for each default partition that a new partition makes PostgreSQL read."""
+        """Yield a hazard for what PostgreSQL reads under lock beside the object itself.
+
+        That is the default partition, for a new partition, and tables with columns of a domain.
+        """
+        yield from self._scans_of_users(statement, ref)
         parents = parents_of(self._desired.get(ref)) if statement.ties == "attach" else ()
         for parent in parents:
             for rest in self._default_partitions(parent, ref):
@@ -67,6 +78,15 @@ class LockFinder:
                     f" for rows of {ref.identity}, unless a check proves that it has none"
                 )
                 yield Hazard(hazard=HazardKind.LONG_SCAN, reason=reason)
+
+    def _scans_of_users(self, statement: Statement, ref: Ref) -> Iterator[Hazard]:
+        tables = [*dict.fromkeys(self._users(ref, set()))] if statement.ties == "users" else []
+        held = (table for table in tables if not is_partitioned(self._live.get(table)))
+        sizes = {table.identity: self._context.size(table) for table in held}
+        read = [f"{t} ({s.in_bytes})" for t, s in sorted(sizes.items()) if not s.quickly_read]
+        if read:
+            reason = f"nobody can write to {', '.join(read)} while values of {ref} are checked"
+            yield Hazard(hazard=HazardKind.BLOCKS_WRITES, reason=reason)
 
     def _stays_default(self, partition: Ref) -> bool:
         return is_default_partition(self._desired.get(partition) or self._live[partition])
@@ -147,15 +167,24 @@ class LockFinder:
                 yield self._foreign_keys[foreign_key]
 
     def _users(self, type_: Ref, seen: set[Ref]) -> Iterator[Ref]:
-        """Yield the tables with columns of a type, or of a type that is made of it."""
+        """Yield the tables with columns of a type, or of a type that is made of it.
+
+        No state lists the columns that child tables inherit.
+        """
         for user in sorted(self._live.dependents.get(type_, ()), key=str):
             if user in seen:
                 continue
             seen.add(user)
             if user.on is not None:
-                yield user.on
+                if isinstance(self._live.get(user), RowExpressions):
+                    yield from self._with_children(user.on)
             else:
                 yield from self._users(user, seen)
+
+    def _with_children(self, table: Ref) -> Iterator[Ref]:
+        yield table
+        for child in self._children.get(table.identity, ()):
+            yield from self._with_children(child)
 
     @cached_property
     def _children(self) -> Mapping[str, list[Ref]]:
