@@ -98,6 +98,11 @@ def parse_type(spelled: str) -> ParsedType:
     return ParsedType(bare.removesuffix("[]"), modifiers, bare.endswith("[]"), spelled)
 
 
+def is_text(type_: str) -> bool:
+    """Return whether a type holds any text, however long."""
+    return type_ in {"text", "character varying"}
+
+
 def conversion(old: str, new: str, column: sql.Composable) -> sql.Composable | None:
     """Return the expression to convert a column; None for an assignment cast.
 
@@ -179,16 +184,21 @@ def shifts_time(old: str, new: str) -> bool:
     return times and (before.name in _ZONED) != (after.name in _ZONED)
 
 
+def losses_by_assignment(old: str, new: str) -> Iterator[str]:
+    """Yield what an assignment does to values without an error: `rounded or cut to integer`."""
+    if shifts_time(old, new):
+        yield f"shifted by the session's TimeZone to {new}"
+    if loses(old, new):
+        yield f"rounded or cut to {new}"
+
+
 def losses_by_cast(old: str, new: str) -> Iterator[str]:
     """Yield what an explicit cast does to values without an error: `cut to character(3)`.
 
     An assignment refuses text that is too long; an explicit cast cuts it.
     """
-    if shifts_time(old, new):
-        yield f"shifted by the session's TimeZone to {new}"
-    if loses(old, new):
-        yield f"rounded or cut to {new}"
-    elif _is_shortened(parse_type(old), parse_type(new)):
+    yield from losses_by_assignment(old, new)
+    if not loses(old, new) and _is_shortened(parse_type(old), parse_type(new)):
         yield f"cut to {new}"
 
 

@@ -23,7 +23,7 @@ class Explained:
 EXPLAINED: Mapping[HazardKind, Explained] = {
     HazardKind.DATA_LOSS: Explained(
         "values or rows that exist now are gone after the step, and no undo brings them back",
-        "a column or a table is dropped; a type becomes narrower; a table is made anew",
+        "a column or a table is dropped; a type becomes narrower; `using` computes other values",
         """\
 Copy what is still needed first. Look at the plan: `renamed_from` in the YAML keeps the values where
 a drop and a create were meant as a rename. Then allow the hazard.""",
@@ -76,7 +76,7 @@ through, and no other. Declare `checks` with `access` that say who may see what,
 run `verify`.""",
     ),
     HazardKind.IRREVERSIBLE: Explained(
-        "the step works and loses nothing, but no undo exists",
+        "the step works, but no undo exists",
         "an extension is updated, and has no script that leads back; the value of an option before"
         " the change is hidden from the role",
         """\

@@ -2,7 +2,8 @@
 
 Of two columns that depend on each other, such as a generated one and the one it reads, each keeps a
 statement of its own: PostgreSQL refuses both in one. It also fails to set the expression of one
-column and the type of another that has an index or a constraint.
+column and the type of another that has an index or a constraint. So does a column that no undo
+leads back, since a rollback leaves all of a step's object as it is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.model.statement import Question, Statement, TableRewrite, hazard_of_rewrites
+from reconciler.model.statement import (
+    HazardKind,
+    Question,
+    Statement,
+    TableRewrite,
+    hazard_of_rewrites,
+)
 from reconciler.plan.graph import Graph, find_cycle, graph_of, has_path
 from reconciler.plan.operations import Operation, Operations, Phase
 
@@ -39,6 +46,8 @@ def _candidates(operations: Operations) -> Iterator[Sequence[Operation]]:
         quick = statements[: _quick(statements)]
         rewrites = [s.rewrite for s in statements if s.rewrite is not None]
         if operation in operations.one_way or operation in operations.rebindings:
+            continue
+        if any(h.hazard is HazardKind.IRREVERSIBLE for s in statements for h in s.hazards):
             continue
         if len(rewrites) == 1 and any(s.rewrite for s in quick):
             by_table.setdefault(rewrites[0].table, []).append(operation)

@@ -205,7 +205,7 @@ def alter_type(new: ColumnDefinition, old: ColumnDefinition, context: PlanningCo
     restored = alter_settings(old, reset, target, context.server)
     action = change.action(raw(using) if using is not None else None)
     undo = (target.alter_column_sql(change.undo_action()), *(s.sql for s in restored))
-    hazards = tuple(change.hazards(using=using is not None))
+    hazards = tuple(change.hazards(using))
     alter = target.alter_column(action, undo=undo, hazards=hazards)
     alter = alter.model_copy(update={"question": _question_of_type(new, old, context)})
     if not change.rewrites:
@@ -334,8 +334,8 @@ class ShadowSwap:
         yield from self._drop_triggers()
         if identity is not None:
             yield from identity.save_value(target, setting)
-        using = _declared_using(self.new, self.context) is not None
-        losses = tuple(self.new.type_change(self.old).losses(using=using))
+        using = _declared_using(self.new, self.context)
+        losses = tuple(self.new.type_change(self.old).losses(using))
         yield target.alter(compose("DROP COLUMN {}", target.column), undo=(), hazards=losses)
         shadow = self.shadow.target
         rename = compose("RENAME COLUMN {} TO {}", shadow.column, target.column)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from reconciler.kinds.column.using import losses_by_using
 from reconciler.model.casts import conversion, loses, rewrites, shifts_time
 from reconciler.model.ref import Ref
 from reconciler.model.spelling import collation_sql
@@ -43,12 +44,15 @@ class TypeChange:
         """Return TYPE … for ALTER COLUMN back to the old type."""
         return _type_action(self.old, conversion(self.new[0], self.old[0], name(self.ref.name)))
 
-    def losses(self, *, using: bool) -> Iterator[Hazard]:
-        """Yield the hazards of lost or shifted values, unless `using` converts them.
+    def losses(self, using: str | None) -> Iterator[Hazard]:
+        """Yield the hazards of lost or shifted values, which `using` converts, if it is declared.
 
         A time zone is lost or added by way of the session's, which a declared expression avoids.
         """
-        if not using and shifts_time(self.old[0], self.new[0]):
+        if using is not None:
+            yield from self._losses_by_using(using)
+            return
+        if shifts_time(self.old[0], self.new[0]):
             why = (
                 f"the session's TimeZone decides the values of {self.ref} as {self.new[0]}: "
                 "`using` with AT TIME ZONE names the zone"
@@ -58,12 +62,30 @@ class TypeChange:
             why = f"values of {self.ref} are rounded or cut to {self.new[0]}"
             yield Hazard(hazard=HazardKind.DATA_LOSS, reason=why)
 
+    def _losses_by_using(self, using: str) -> Iterator[Hazard]:
+        """Yield the hazards of a declared expression, which may give the rows any values.
+
+        Where only a cast by way of text leads back, it may fail on these.
+        """
+        old, new, column = self.old[0], self.new[0], name(self.ref.name)
+        losses = losses_by_using(using, text(column), old, new)
+        if losses is not None:
+            for loss in losses:
+                why = f"values of {self.ref} are {loss}"
+                yield Hazard(hazard=HazardKind.DATA_LOSS, reason=why)
+            return
+        why = f"`using` computes new values of {self.ref}, and may keep nothing of the old ones"
+        yield Hazard(hazard=HazardKind.DATA_LOSS, reason=why)
+        if conversion(new, old, column) is not None:
+            why = f"no cast leads from the values that `using` gives {self.ref} back to {old}"
+            yield Hazard(hazard=HazardKind.IRREVERSIBLE, reason=why)
+
     @property
     def rewrites(self) -> bool:
         """Whether the table is rewritten."""
         return rewrites(self.old[0], self.new[0])
 
-    def hazards(self, *, using: bool) -> Iterator[Hazard]:
+    def hazards(self, using: str | None) -> Iterator[Hazard]:
         """Yield the hazards of rebuilt indexes and lost data; the rewrite has its own."""
         if not self.rewrites and self.old[1] != self.new[1]:
             why = (
@@ -71,7 +93,7 @@ class TypeChange:
                 f"while nobody can read or write {self.relation}"
             )
             yield Hazard(hazard=HazardKind.BLOCKS_READS, reason=why)
-        yield from self.losses(using=using)
+        yield from self.losses(using)
 
 
 def _type_action(type_: tuple[str, str | None], using: sql.Composable | None) -> sql.Composable:

@@ -117,6 +117,7 @@ DROP TRIGGER zz_noted ON public.people;
 ALTER TABLE public.people ALTER COLUMN mood DROP DEFAULT;
 DROP TRIGGER IF EXISTS "~reconcile_retype_13c4e38e6621" ON public.people;
 DROP FUNCTION IF EXISTS public.reconcile_retype_13c4e38e6621();
+-- hazard data-loss: `using` computes new values of column public.people.mood, and may keep nothing of the old ones
 ALTER TABLE public.people DROP COLUMN mood;
 ALTER TABLE public.people RENAME COLUMN reconcile_retype_13c4e38e6621 TO mood;
 ALTER TABLE public.people ALTER COLUMN mood SET DEFAULT 'ok'::public.mood;

@@ -48,6 +48,7 @@ SET statement_timeout = 0;
 BEGIN;
 DROP TRIGGER IF EXISTS "~reconcile_retype_b36c0340de1e" ON public.cell;
 DROP FUNCTION IF EXISTS public.reconcile_retype_b36c0340de1e();
+-- hazard data-loss: `using` computes new values of column public.cell.level, and may keep nothing of the old ones
 ALTER TABLE public.cell DROP COLUMN level;
 ALTER TABLE public.cell RENAME COLUMN reconcile_retype_b36c0340de1e TO level;
 COMMIT;
@@ -62,5 +63,6 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 -- hazard table-rewrite: public.cell (65,536 bytes) is rewritten for status while nobody can read or write it; `retype: online` does it while all can
+-- hazard data-loss: `using` computes new values of column public.cell.status, and may keep nothing of the old ones
 ALTER TABLE public.cell ALTER COLUMN status TYPE public.cell_status USING (lower(status))::public.cell_status;
 COMMIT;
