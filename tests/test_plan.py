@@ -168,6 +168,7 @@ def test_type_changes_have_their_hazards(old: str, new: str, lossy: bool, rewrit
         ("timestamp without time zone", "timestamp with time zone", True),
         ("integer", "bigint", False),
         ("text[]", "character varying(3)[]", True),
+        ("interval", "interval year", True),
     ],
 )
 def test_explicit_casts_lose_values_without_an_error(old: str, new: str, lossy: bool) -> None:

@@ -15,9 +15,19 @@ from psycopg import sql
 from reconciler.sql import compose, raw
 
 _MODIFIERS = re.compile(r"\((-?\d+(?:,-?\d+)*)\)")
+_FIELDS = (
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+)  # of an interval, in PostgreSQL's order
+_INTERVAL = re.compile(rf"interval (?:\w+ to )?({'|'.join(_FIELDS)})")
 _STRINGS = {"text", "character varying", "character", "bpchar", "name", '"char"'}
-_INTEGERS = {"smallint", "integer", "bigint"}
-_NUMBERS = _INTEGERS | {"numeric", "real", "double precision"}
+_INTEGERS = {"smallint": 5, "integer": 10, "bigint": 19}  # with the most digits
+_EXACT_DIGITS = {"real": 6, "double precision": 15}  # that every number keeps
+_NUMBERS = {*_INTEGERS, *_EXACT_DIGITS, "numeric"}
 _TIMESTAMPS = {"date", "timestamp without time zone", "timestamp with time zone"}
 _ZONED = {"timestamp with time zone", "time with time zone"}
 _TIMES = {"time without time zone", "time with time zone", "interval"}
@@ -30,9 +40,23 @@ _FAMILIES = (
     {"inet", "cidr"},
     {"bit", "bit varying"},
 )
-# types without a date, to which a timestamp is cast by assignment
-_WITHOUT_DATE = {"time without time zone", "time with time zone"}
-# pairs with an explicit cast, for which a cast by text means another value or fails
+# further pairs with a cast by assignment, for which a cast by text means another value or fails
+_ASSIGNED = {
+    *((t, "oid") for t in _INTEGERS),
+    ("oid", "integer"),
+    ("oid", "bigint"),
+    ("integer", "money"),
+    ("bigint", "money"),
+    ("numeric", "money"),
+    ("money", "numeric"),
+    ("point", "box"),
+    ("box", "polygon"),
+    ("path", "polygon"),
+    ("polygon", "path"),
+    ("macaddr", "macaddr8"),
+    ("macaddr8", "macaddr"),
+}
+# pairs with an explicit cast, for which the same holds
 _CAST = {
     ("boolean", "integer"),
     ("integer", "boolean"),
@@ -40,6 +64,8 @@ _CAST = {
     ("bigint", "bit"),
     ("bit", "integer"),
     ("bit", "bigint"),
+    ("box", "point"),
+    ("polygon", "box"),
     *(("jsonb", t) for t in _NUMBERS | {"boolean"}),
 }
 # binary coercible: no rewrite if the new type has no length
@@ -50,21 +76,21 @@ _BINARY_COERCIBLE = {
     ("xml", "text"),
     ("bit", "bit varying"),
 }
-# pairs whose cast rounds or maps distinct values to one value
-_ROUNDED = {
-    ("double precision", "real"),
-    ("numeric", "real"),
-    ("numeric", "double precision"),
-    ("integer", "real"),
-    ("bigint", "real"),
-    ("bigint", "double precision"),
+# pairs whose cast maps distinct values to one value
+_MAPPED = {
     ("integer", "boolean"),
     ("integer", "bit"),
     ("bigint", "bit"),
     ("inet", "cidr"),
     ("json", "jsonb"),
+    ("box", "point"),
+    ("polygon", "box"),
 }
-_TRUNCATING = {"name", '"char"', "bit"}  # values too long are cut without an error
+# types that round what is read from text, or leave out parts of it: the time of day for a date
+_READ_INEXACTLY = {*_EXACT_DIGITS, *_TIMESTAMPS, *_TIMES, "money", "jsonb"}
+_WITH_NUMBERS = {*_NUMBERS, *_STRINGS, "json", "jsonb", "money"}
+_CUTTING = {"name", '"char"'}  # values too long are cut without an error
+_SHORT = {*_NUMBERS - {"numeric"}, *_TIMESTAMPS, *_TIMES, '"char"', "boolean", "uuid", "oid"}
 _LENGTHS = {"character varying", "bit varying"}
 _PRECISE = {"timestamp without time zone", "timestamp with time zone", *_TIMES}
 _DEFAULT_PRECISION = 6  # of times: microseconds
@@ -72,22 +98,37 @@ _DEFAULT_PRECISION = 6  # of times: microseconds
 
 @dataclass(frozen=True)
 class ParsedType:
-    """A parsed type: `numeric(10,2)[]` is numeric, (10, 2), an array; and how it is spelled."""
+    """A parsed type: `numeric(10,2)[]` is numeric, (10, 2), an array; and how it is spelled.
+
+    `field` is the last field that an interval keeps: `interval year to month` is interval, month.
+    """
 
     name: str
     modifiers: tuple[int, ...]
     array: bool
     spelled: str = ""
+    field: str = _FIELDS[-1]
 
     @property
-    def precision(self) -> int:
-        """The digits of a time's seconds after the point."""
-        return self.modifiers[0] if self.modifiers else _DEFAULT_PRECISION
+    def precision(self) -> tuple[int, int]:
+        """The last field of a time, and the digits of its seconds after the point."""
+        if self.field != _FIELDS[-1]:
+            return _FIELDS.index(self.field), 0
+        return len(_FIELDS), self.modifiers[0] if self.modifiers else _DEFAULT_PRECISION
 
     @property
     def scale(self) -> float:
-        """The digits of a numeric after the point."""
-        return self.modifiers[1] if self.modifiers else float("inf")
+        """The digits of a number after the point."""
+        if self.name == "numeric" and self.modifiers:
+            return self.modifiers[1]
+        return 0 if self.name in _INTEGERS else float("inf")
+
+    @property
+    def digits(self) -> float:
+        """The digits of a number; the zeros of a negative scale are digits as well."""
+        if self.name == "numeric" and self.modifiers:
+            return self.modifiers[0] - min(0, self.scale)
+        return _INTEGERS.get(self.name, float("inf"))
 
 
 def parse_type(spelled: str) -> ParsedType:
@@ -95,7 +136,10 @@ def parse_type(spelled: str) -> ParsedType:
     found = _MODIFIERS.search(spelled)
     modifiers = tuple(map(int, found[1].split(","))) if found else ()
     bare = _MODIFIERS.sub("", spelled, count=1)
-    return ParsedType(bare.removesuffix("[]"), modifiers, bare.endswith("[]"), spelled)
+    own, array = bare.removesuffix("[]"), bare.endswith("[]")
+    if interval := _INTERVAL.fullmatch(own):
+        return ParsedType("interval", modifiers, array, spelled, interval[1])
+    return ParsedType(own, modifiers, array, spelled)
 
 
 def is_text(type_: str) -> bool:
@@ -109,7 +153,7 @@ def conversion(old: str, new: str, column: sql.Composable) -> sql.Composable | N
     A cast by text is the last resort.
     """
     before, after = parse_type(old), parse_type(new)
-    if before.array == after.array and _is_assignable(before, after):
+    if _is_assignable(before, after):
         return None
     if _has_explicit_cast(before, after):
         return compose("{}::{}", column, raw(new))
@@ -119,8 +163,11 @@ def conversion(old: str, new: str, column: sql.Composable) -> sql.Composable | N
 
 def _is_assignable(old: ParsedType, new: ParsedType) -> bool:
     """Return whether PostgreSQL casts by assignment between two types, or two types of arrays."""
+    if old.array != new.array:
+        return False
     family = any({old.name, new.name} <= family for family in _FAMILIES)
-    return old.name == new.name or family or (new.name in _STRINGS and not old.array)
+    is_written = new.name in _STRINGS and not old.array
+    return old.name == new.name or family or is_written or (old.name, new.name) in _ASSIGNED
 
 
 def _has_explicit_cast(old: ParsedType, new: ParsedType) -> bool:
@@ -152,29 +199,42 @@ def _fits_numeric(old: ParsedType, new: ParsedType) -> bool:
 
 
 def loses(old: str, new: str) -> bool:
-    """Return whether values are rounded or cut without an error."""
+    """Return whether the conversion rounds or cuts values without an error.
+
+    Spaces at the end of a string do not count.
+    """
     before, after = parse_type(old), parse_type(new)
-    times = _TIMESTAMPS | _TIMES
-    if before.name in times and after.name in times:
+    if (before.name, after.name) in _MAPPED or _is_cut(before, after):
+        return True
+    if before.name in _STRINGS | {"json"} and after.name in _READ_INEXACTLY:
+        return True
+    if before.name in _PRECISE and after.name in _TIMESTAMPS | _TIMES:
         return _loses_time(before, after)
-    if {before.name, after.name} <= _NUMBERS and before.name not in _INTEGERS:
-        is_rounded = (before.name, after.name) in _ROUNDED
-        return after.name in _INTEGERS or _loses_scale(before, after) or is_rounded
-    is_cut = before.name in _STRINGS - {after.name} and after.name in _TRUNCATING
-    return (before.name, after.name) in _ROUNDED or is_cut
+    return before.name in _WITH_NUMBERS and _loses_number(before, after)
+
+
+def _is_cut(old: ParsedType, new: ParsedType) -> bool:
+    if not _is_assignable(old, new) and _is_shortened(old, new):
+        return True
+    short = old.name in _SHORT and not old.array
+    return new.name in _CUTTING and old.name != new.name and not short
 
 
 def _loses_time(old: ParsedType, new: ParsedType) -> bool:
-    from_timestamp = old.name in _TIMESTAMPS - {"date"}
-    if from_timestamp and new.name in {"date"} | _WITHOUT_DATE:
+    """Return whether a cast drops the date, the days of an interval, the time, or digits of it."""
+    if new.name == "date" or new.precision < old.precision:
         return True
-    both_precise = new.name in _PRECISE and old.name in _PRECISE
-    return both_precise and new.precision < old.precision
+    return old.name in {*_TIMESTAMPS, "interval"} and new.name in _TIMES - {"interval"}
 
 
-def _loses_scale(old: ParsedType, new: ParsedType) -> bool:
-    both_numeric = old.name == new.name == "numeric"
-    return both_numeric and bool(new.modifiers) and new.scale < old.scale
+def _loses_number(old: ParsedType, new: ParsedType) -> bool:
+    """Return whether a cast rounds numbers; lc_monetary decides the scale of money."""
+    if new.name in _EXACT_DIGITS:
+        return old.name not in {new.name, "real"} and old.digits > _EXACT_DIGITS[new.name]
+    if new.name == "numeric":
+        return old.name in _EXACT_DIGITS or (bool(new.modifiers) and new.scale < old.scale)
+    rounded = old.name in {*_EXACT_DIGITS, "numeric", "jsonb"}
+    return rounded and (new.name == "money" or (new.name in _INTEGERS and old.scale > 0))
 
 
 def shifts_time(old: str, new: str) -> bool:
