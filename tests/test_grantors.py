@@ -86,7 +86,9 @@ def filled(template: str, prefix: str) -> str:
     return template
 
 
-def changed(database: Database, folder: Path, prefix: str, tables: str) -> tuple[str, str]:
+def changed(
+    database: Database, folder: Path, prefix: str, tables: str
+) -> tuple[list[str], list[str]]:
     """Apply a change and undo it; return the database with and without it."""
     declared = declare(folder, filled(f"tables: {tables}", prefix))
     options = ("--target", database.url, *declared)

@@ -41,8 +41,8 @@ shows the size of the table. Twice its space is needed on the disk.""",
     HazardKind.BLOCKS_WRITES: Explained(
         "sessions that write wait, or fail, as long as the step runs or the state lasts",
         "an index that cannot be built concurrently; the values of a domain are checked for a new"
-        " constraint; UPDATE and DELETE on a published table whose rows nothing identifies any more;"
-        " a CHECK that proves the bound of a partition to be",
+        " constraint; UPDATE and DELETE on a published table whose rows nothing identifies; a CHECK"
+        " that proves the bound of a partition to be",
         """\
 Read the reason: it names the table and who waits. Let the application write what the new state
 demands before the plan runs, or choose a quiet hour.""",

@@ -43,7 +43,7 @@ def create_reference_after_changing_persistence(operations: Operations) -> Itera
     for key in _foreign_keys(operations.desired, becomes):
         if key.ref not in operations.live or operations.drop_of(key.ref):
             for table in (key.ref.on, key.referenced_table):
-                if table in becomes:
+                if table is not None and table in becomes:
                     yield operations.create_of(table), operations.create_of(key.ref)
 
 
