@@ -33,7 +33,7 @@ def drop_reference_before_changing_persistence(operations: Operations) -> Iterat
     becomes = _becomes_unlogged(operations)
     for key in _foreign_keys(operations.live, becomes):
         for table in (key.ref.on, key.referenced_table):
-            if table in becomes:
+            if table is not None and table in becomes:
                 yield operations.drop_of(key.ref), operations.create_of(table)
 
 
