@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ DOMAIN = f"""
     CREATE VIEW v AS SELECT dd FROM t;
 """
 SCANNED = ("public.over", "public.part", "public.t")
+
+
+Case = tuple[Callable[..., Database], int, Path]
+
+
+@pytest.fixture
+def case(new_database: Callable[..., Database], each_major: int, tmp_path: Path) -> Case:
+    """Return what a test on each version needs."""
+    return new_database, each_major, tmp_path
 
 
 def plan_of(database: Database, folder: Path, declared: str) -> Plan:
@@ -61,3 +71,32 @@ def test_a_domain_of_a_table_without_rows_has_no_hazard(database: Database, tmp_
     database.run("CREATE DOMAIN dn AS int; CREATE TABLE t (dd dn); ANALYZE t")
     plan = plan_of(database, tmp_path, "domains: {dn: {type: int, not_null: true}}")
     assert [s.hazards for s in plan.steps] == [()]
+
+
+VIRTUAL = "generated: a + 1, virtual: true"
+
+
+@pytest.mark.pg(">= 18")
+@pytest.mark.parametrize("rows", [0, 60000])
+@pytest.mark.parametrize(
+    ("before", "declared", "scanned"),
+    [
+        ("", "{VIRTUAL}, not_null: true", True),
+        (", c int GENERATED ALWAYS AS (a) VIRTUAL NOT NULL", "{VIRTUAL}", True),
+        ("", "{VIRTUAL}", False),
+        (", c int GENERATED ALWAYS AS (a) VIRTUAL", "{VIRTUAL}", False),
+        (", c int GENERATED ALWAYS AS (a + 1) VIRTUAL", "{VIRTUAL}, not_null: true", False),
+        ("", "default: 1, not_null: true", False),
+    ],
+)
+def test_a_virtual_column_is_computed_under_lock_to_find_nulls(
+    before: str, declared: str, scanned: bool, rows: int, case: Case
+) -> None:
+    new_database, each_major, folder = case
+    filled = ROWS.replace("60000", str(rows))
+    database = new_database(f"CREATE TABLE t (a int{before}); INSERT INTO t {filled}", each_major)
+    column = f"{{type: int, {declared.replace('{VIRTUAL}', VIRTUAL)}}}"
+    plan = plan_of(database, folder, f"tables: {{t: {{columns: {{c: {column}}}}}}}")
+    found = [h for s in plan.steps for h in s.hazards]
+    assert [h.hazard for h in found] == (["long-scan"] if rows and scanned else [])
+    assert all(h.reason.startswith("public.t (") for h in found)

@@ -17,7 +17,7 @@ from reconciler.kinds.column.counter import (
 from reconciler.kinds.column.fill_trigger import FillTrigger
 from reconciler.kinds.column.identity import Identity, sequence_of
 from reconciler.kinds.column.inherited import fields_of_override, inherited_fields, restate
-from reconciler.kinds.column.not_null import read_not_null
+from reconciler.kinds.column.not_null import hazards_of_virtual, read_not_null
 from reconciler.kinds.column.online import (
     ShadowSwap,
     add_backfilled,
@@ -329,9 +329,11 @@ class Column(
     def _alter_expression(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         if self.generated is None or old.generated is None or self.generated == old.generated:
             return
-        yield self.target.set_expression(
+        computed = self.target.set_expression(
             self.generated, old.generated, context, virtual=self.virtual
         )
+        hazards = hazards_of_virtual(self.full_not_null, self.target, context)
+        yield computed.model_copy(update={"hazards": hazards}) if self.virtual else computed
 
     # -- suspended while a type or collation is replaced -------------------------------------------
 

@@ -271,6 +271,20 @@ def _detach_and_attach(
         yield forth, back.model_copy(update={"hazards": hazards})
 
 
+def hazards_of_virtual(
+    not_null: NotNull | None, target: Target, context: PlanningContext
+) -> tuple[Hazard, ...]:
+    """Return the hazard of computing a virtual column for all rows, to find nulls."""
+    size = context.size(target.on)
+    if not_null is None or not_null.not_valid or target.foreign or size.quickly_read:
+        return ()
+    why = (
+        f"{target.relation} ({size.in_bytes}) is read while nobody can read or write it, to find"
+        f" nulls in {target.column}: not_null in a later plan is checked while all can"
+    )
+    return (Hazard(hazard=HazardKind.LONG_SCAN, reason=why),)
+
+
 # -- the check that proves NOT NULL ----------------------------------------------------------------
 
 

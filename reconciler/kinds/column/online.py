@@ -13,7 +13,7 @@ from reconciler.kinds.column.fill_trigger import FillTrigger
 from reconciler.kinds.column.identity import Identity
 from reconciler.kinds.column.inherited import alter_not_null
 from reconciler.kinds.column.narrowing import question_of_narrowing, question_of_using
-from reconciler.kinds.column.not_null import drop_check
+from reconciler.kinds.column.not_null import drop_check, hazards_of_virtual
 from reconciler.kinds.column.shadow import ShadowColumn
 from reconciler.kinds.column.storage import alter_settings, without_settings
 from reconciler.kinds.column.target import Target
@@ -121,7 +121,9 @@ def add_column(
     is_tiny = context.size(target.on).tiny
     volatile_default = column.volatile and not backfilled and not is_tiny
     rewrites = column.rewrites_table(volatile_default=volatile_default) and not target.foreign
+    hazards = hazards_of_virtual(column.full_not_null, target, context) if column.virtual else ()
     added = target.added(add, undo, context) if rewrites else target.alter(add, undo)
+    added = added.model_copy(update={"hazards": (*added.hazards, *hazards)})
     return added.model_copy(update={"needs_create_on": where})
 
 
