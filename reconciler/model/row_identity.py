@@ -5,7 +5,7 @@ https://www.postgresql.org/docs/current/logical-replication-publication.html
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 from reconciler.model.inheritance import is_partition, parents_of
 from reconciler.model.object import Object
@@ -36,8 +36,12 @@ def identifies_rows(obj: Object | None) -> bool:
     return isinstance(obj, IdentifiesRows) and obj.identifies_rows
 
 
-def tables_without_identity(state: State) -> frozenset[Ref]:
-    """Collect the tables of which no UPDATE and no DELETE can be published."""
+def tables_without_identity(state: State, around: Mapping[Ref, Object]) -> frozenset[Ref]:
+    """Collect the tables of which no UPDATE and no DELETE can be published.
+
+    `around` are objects beside the state: a table may be compared without its primary key.
+    """
+    state = State({**around, **state.objects}, {})
     keys = {o.ref.on for o in state.of(IdentifiesRows) if o.identifies_rows}
     return frozenset(
         obj.ref

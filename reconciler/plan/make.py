@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from reconciler.diff.inherited import context_of_reparenting, with_inherited
 from reconciler.diff.renames import Renaming, refs_after
 from reconciler.introspect.notices import unfinished_notices
 from reconciler.model.declared import without_defaults_of_files
-from reconciler.model.object import PlanningContext, reserved_constraint_names
+from reconciler.model.object import Object, PlanningContext, reserved_constraint_names
 from reconciler.model.ref import Ref
 from reconciler.model.row_identity import tables_without_identity
 from reconciler.model.state import State
@@ -76,19 +76,19 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
     changes, live, desired = comparison.changes, comparison.live, comparison.desired
     context = _leftovers_renamed(comparison.context, comparison.renamings)
     context = context_of_reparenting(changes, live, desired, context)
-    paths = SearchPaths(desired, changes, context)
+    paths, around = SearchPaths(desired, changes, context), _around(comparison)
     operations = collect_operations(
         changes,
         with_inherited(live, [c.live for c in changes]),
         desired,
         replace(
             context,
-            without_identity=tables_without_identity(desired),
+            without_identity=tables_without_identity(desired, around),
             search_paths=paths.of_columns(changes),
         ),
     )
     add_undo_of_one_way(operations)
-    add_replication_hazards(operations)
+    add_replication_hazards(operations, around)
     add_executed_by_everybody(operations)
     name_dropped_as_before(operations, comparison.renamings)
     compare_guards(operations)
@@ -124,6 +124,12 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
         checks=info.checks,
         rollback_of=info.rollback_of,
     ).sealed()
+
+
+def _around(comparison: Comparison) -> Mapping[Ref, Object]:
+    """Return the objects of the target that are not compared, and stay as they are."""
+    compared, whole = comparison.before or comparison.live, comparison.target_state
+    return {r: o for r, o in whole.objects.items() if r not in compared} if whole else {}
 
 
 def _leftovers_renamed(context: PlanningContext, renamings: Sequence[Renaming]) -> PlanningContext:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.diff.renames import Renaming
+from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 from reconciler.model.replicated import renaming_hazards, replication_hazards
 from reconciler.model.replication import stops_subscription
@@ -14,8 +15,11 @@ from reconciler.model.statement import Hazard, HazardKind
 from reconciler.plan.operations import Operation, Operations
 
 
-def add_replication_hazards(operations: Operations) -> None:
-    """Add hazards to the first statement of each operation that stops publisher or subscriber."""
+def add_replication_hazards(operations: Operations, around: Mapping[Ref, Object]) -> None:
+    """Add hazards to the first statement of each operation that stops publisher or subscriber.
+
+    `around` are the target's objects beside those that are compared.
+    """
     replication = operations.context.replication
     for change in operations.changes:
         operation = operations.create_of(change.ref) or operations.drop_of(change.ref)
@@ -23,8 +27,8 @@ def add_replication_hazards(operations: Operations) -> None:
         if operation is not None and change.ref.on not in with_table:
             found = replication_hazards(change.live, change.desired, replication)
             _add(operations, operation, found)
-    before = tables_without_identity(operations.live)
-    after = tables_without_identity(operations.desired)
+    before = tables_without_identity(operations.live, around)
+    after = tables_without_identity(operations.desired, around)
     for table in sorted(after - before, key=lambda ref: ref.order):
         operation = _taking_identity(operations, table)
         if operation is not None:
