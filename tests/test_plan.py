@@ -101,14 +101,14 @@ def test_an_index_on_an_existing_table_is_built_concurrently() -> None:
 
 
 def test_policies_change_in_one_transaction() -> None:
-    def named(name: str) -> Policy:
+    def named(name: str, command: str = "select") -> Policy:
         return Policy.model_validate(
-            {"ref": Ref("policy", "public", name, T), "for": "select", "using": "true"}
+            {"ref": Ref("policy", "public", name, T), "for": command, "using": "true"}
         )
 
     made = plan(
         state(Table(ref=T), named("a"), named("b")),
-        state(Table(ref=T, row_level_security=True), named("c")),
+        state(Table(ref=T, row_level_security=True), named("c", "all")),
     )
     assert len(made.steps) == 4
     assert len({s.transaction for s in made.steps}) == 1
