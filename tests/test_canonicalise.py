@@ -313,6 +313,43 @@ def test_every_error_of_sql_is_collected(
     assert all(p.position is not None for p in raised.value.problems)
 
 
+def test_a_schema_that_is_not_empty_goes_with_prune(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(
+        "CREATE SCHEMA s; CREATE TABLE s.t (id int PRIMARY KEY); CREATE VIEW s.v AS TABLE s.t;"
+        "CREATE FUNCTION s.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TABLE public.t ()"
+    )
+    state = declare(tmp_path, "schemas: {s: {state: absent}}")
+    options = ["--target", database.url, "--state", state]
+    done = reconcile("plan", *options)
+    assert done.exit_code == 1
+    assert "--prune --schema s drops with the schema all that is in it" in done.stderr
+    done = reconcile("apply", *options, "--prune", "--schema", "s", "--yes", "--allow", "all")
+    assert done.exit_code == 0, done.stderr
+    assert database.value("SELECT count(*) FROM pg_namespace WHERE nspname = 's'") == 0
+    assert database.value("SELECT count(*) FROM pg_class WHERE relname = 't'") == 1
+
+
+def test_the_holder_of_a_name_is_said_once(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(
+        "CREATE TABLE public.t (id int PRIMARY KEY); CREATE INDEX i ON public.t (id)"
+    )
+    declared = """
+tables:
+  t_old: {renamed_from: t}
+  t: {columns: {id: {type: bigint, primary_key: true}}, indexes: {i: {on: id}}}
+"""
+    with pytest.raises(DeclarationError) as raised:
+        pipeline.plan_changes(
+            Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"})))
+        )
+    told = {p.message.partition("is taken by ")[2] for p in raised.value.problems}
+    assert told == {"constraint t_pkey on public.t_old", "index public.i on public.t_old"}
+
+
 def test_undeclared_dependents_are_named_and_kept(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:

@@ -261,12 +261,14 @@ def test_a_member_of_the_owner_fills_where_both_may_create(plain: Database) -> N
 def test_apply_refuses_before_the_first_step(plain: Database, tmp_path: Path) -> None:
     plain.run(REFUSED["row security"][0])
     (tmp_path / "state.yml").write_text(
-        "tables: {t: {comment: one, columns: {n: {type: int, not_null: true, backfill: t.id}}}}"
+        "tables: {t: {comment: one, columns: {n: {type: int, not_null: true, backfill: t.id},"
+        " m: {type: int, not_null: true, backfill: t.id}}}}"
     )
     arguments = ["apply", "-t", plain.url, "-s", str(tmp_path / "state.yml"), "--yes"]
     result = CliRunner().invoke(main, [*arguments, "--allow", "all"], catch_exceptions=False)
     assert result.exit_code == 1
-    assert "NO FORCE ROW LEVEL SECURITY" in result.stderr
+    assert "the backfills of public.t.m, public.t.n: it runs as" in result.stderr
+    assert result.stderr.count("NO FORCE ROW LEVEL SECURITY") == 1
     assert plain.value("SELECT obj_description('t'::regclass)") is None
     plain.run("ALTER TABLE t NO FORCE ROW LEVEL SECURITY")
     result = CliRunner().invoke(main, [*arguments, "--allow", "all"], catch_exceptions=False)

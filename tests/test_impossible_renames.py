@@ -21,6 +21,12 @@ REFUSED = {
     "tables: {s.t: {renamed_from: r.t}, r.t: {renamed_from: s.t}}": "third name",
     COLUMNS + "c}, c: {type: int, renamed_from: a}}}}": "rename one to a third name",
     "tables: {u: {renamed_from: w, columns: {}}, w: {renamed_from: u, columns: {}}}": "third name",
+    "tables: {t: {renamed_from: t, columns: {}}}": "its own name",
+    "tables: {s.t: {renamed_from: s.t, columns: {}}}": "its own name",
+    "tables: {t: {columns: {a: {type: int, renamed_from: a}}}}": "its own name",
+    "functions: {f(a int): {renamed_from: f, returns: int, body: SELECT 1}}": "its own name",
+    "types: {c: {attributes: {a: {type: int, renamed_from: a}}}}": "its own name",
+    "enums: {e: [{name: x, renamed_from: x}]}": "its own name",
     "enums: {e: [{name: x, renamed_from: y}, {name: y, renamed_from: x}]}": "third name",
 }
 

@@ -797,6 +797,26 @@ OBJECT_ERRORS = [
     ),
     ("functions: {f: {}}\n", "1:13", "a function is named with its arguments: f()", ""),
     (
+        "functions: {'f(a int': {}}\n",
+        "1:13",
+        "a function is named with its arguments: f(a int)",
+        "",
+    ),
+    ("procedures: {f a int): {}}\n", "1:14", "a procedure is named with its arguments: f()", ""),
+    (
+        "aggregates: {'f(int': {}}\n",
+        "1:14",
+        "an aggregate is named with its arguments: f(int)",
+        "",
+    ),
+    (
+        "tables: {t: {columns: {a: {type: int, primary_key: true},"
+        " b: {type: int, primary_key: true}}}}\n",
+        "1:59",
+        "constraint t_pkey on public.t is already declared",
+        "constraints: {t_pkey: {primary_key: [a, b]}}",
+    ),
+    (
         "functions: {f(): SELECT 1}\n",
         "1:18",
         ("function 'f()': expected a mapping, got a string 'SELECT 1'"),

@@ -250,9 +250,13 @@ def _requirements_unmet(plan: Plan, connection: Connection, role: str) -> Iterat
 
 
 def _backfills(plan: Plan, connection: Connection) -> Iterator[Finding]:
+    found: dict[str, dict[str, None]] = {}
     for step in plan.steps:
         for reason in backfill.refusals(connection, step.fill) if step.fill else ():
-            yield Finding(f"the backfill of {step.identity}: {reason}", refuses=True)
+            found.setdefault(reason, {})[step.identity] = None
+    for reason, columns in found.items():
+        title = "the backfill of" if len(columns) == 1 else "the backfills of"
+        yield Finding(f"{title} {', '.join(columns)}: {reason}", refuses=True)
 
 
 def _published_without_identity(plan: Plan, connection: Connection) -> Iterator[Finding]:

@@ -74,9 +74,7 @@ def name_conflicts(
         if ref.on is not None and live.names[name] == ref.on.name:
             continue  # an index that the table inherits from its parent
         holder = _holder(live, name)
-        by = "another relation" if holder is None else str(holder)
-        if holder is not None and holder.on is not None:
-            by += f" on {holder.on.identity}"
+        by = "another relation" if holder is None else holder.with_relation
         message = f"{ref}: the name {ref.schema}.{obj.relation_name} is taken by {by}"
         position = declaration.position(source[ref])
         hint = _renamed_table(live, declared, obj, holder) or "choose another, or drop what has it"

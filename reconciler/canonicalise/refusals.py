@@ -77,6 +77,9 @@ class Refusals:
             along = sorted(r for r in gone if lacking and r.endswith(lacking))
             reasons = [f"{r} goes along with what is dropped" for r in along]
             hint = "; ".join([*reasons, "declare it as it should be, or with state: absent"])
+            if ref.schema and ref.schema_ref in self.inputs.declaration.absent:
+                flags = f"--prune --schema {ref.schema}"
+                hint += f"; {flags} drops with the schema all that is in it"
             return Problem(message, None, hint, "dependent-refused")
         return None
 

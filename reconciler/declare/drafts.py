@@ -210,11 +210,25 @@ class Drafts:
         """Add a further object under a numbered name; report one whose name is taken."""
         draft, numbered = self.drafts[obj.ref], obj.numbered(ref, self.drafts)
         if numbered is None:
-            first = self.drafts[ref].position
-            self.problems.append(duplicate(str(ref), draft.position, first))
+            problem = duplicate(str(ref), draft.position, self.drafts[ref].position)
+            if together := self._together(ref, objects):
+                hint = f"{problem.hint}, or declare both as one: {together}"
+                problem = replace(problem, hint=hint)
+            self.problems.append(problem)
             return
         objects[obj.ref], free = numbered
         self._add_further(obj, free, fields, objects)
+
+    def _together(self, ref: Ref, objects: Mapping[Ref, Object]) -> str:
+        """Return one entry for what short forms declare as the same object, "" for other forms."""
+        beside = (o for o in objects.values() if o.ref.on == ref.on and isinstance(o, Shorthand))
+        forms = [f for o in beside for r, f in o.expand_shorthand() if r == ref]
+        keys = {key for fields in forms for key in fields}
+        if len(forms) < 2 or len(keys) > 1:
+            return ""
+        key = keys.pop()
+        listed = ", ".join(item for fields in forms for item in fields[key])
+        return f"{self.kinds[ref.kind].section}: {{{ref.name}: {{{key}: [{listed}]}}}}"
 
     def _add_further(
         self, obj: Shorthand, ref: Ref, fields: dict[str, Any], objects: dict[Ref, Object]

@@ -13,12 +13,16 @@ Written = Mapping[Ref, tuple[Position, str]]  # position and text of each `renam
 
 
 def impossible_renames(objects: Mapping[Ref, Object], written: Written) -> Iterator[Problem]:
-    """Report each `renamed_from` with a schema that means nothing, or with an exchanged name."""
+    """Report each `renamed_from` with a needless schema, the own name or an exchanged one."""
     old_refs = {r: o.old_ref for r, o in objects.items() if o.old_ref is not None}
     for ref, (position, text) in written.items():
         parts = split_qualified(text.strip())
         if parts is not None and parts[0] and (ref.on is not None or not ref.schema):
             yield _qualified(ref, parts, text, position)
+        elif old_refs.get(ref) == ref:
+            message = f"{ref}: renamed_from {text} is its own name"
+            hint = "give the name that it had before, or leave renamed_from out"
+            yield Problem(message, position, hint, "invalid-rename")
         elif ref in old_refs and _is_exchanged(ref, old_refs):
             yield _exchanged(ref, old_refs[ref], position)
 

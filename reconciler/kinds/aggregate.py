@@ -11,7 +11,7 @@ from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import AGGREGATE_ARGUMENTS, NAME, OPERATOR_NAME, TYPE, Clause
-from reconciler.model.declared import Overloaded, split_arguments
+from reconciler.model.declared import Overloaded, split_arguments, with_arguments
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.signature import ARGUMENT_TYPES, read_signature
@@ -182,7 +182,8 @@ class Aggregate(Overloaded, Granted):
     def entry(cls, key: str, body: object) -> tuple[str, object]:
         parts = split_arguments(key)
         if parts is None:
-            raise ValueError(f"an aggregate is named with its arguments: {key}(integer)")
+            written = with_arguments(key, "integer")
+            raise ValueError(f"an aggregate is named with its arguments: {written}")
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
         return parts[0], fields | {"arguments": parts[1] or "*"}
 

@@ -88,6 +88,8 @@ class CompositeType(RenamesParts, ChangesType, DataType, RowType):
     def _not_exchanged(cls, attributes: dict[str, Attribute]) -> dict[str, Attribute]:
         for own, attribute in attributes.items():
             old = attribute.renamed_from
+            if old == own:
+                raise ValueError(f"renamed_from {own} is its own name: give the one it had before")
             if old in attributes and attributes[old].renamed_from == own:
                 raise ValueError(
                     f"{own} and {old} cannot take each other's names in one plan: "

@@ -48,6 +48,10 @@ class Enum(RenamesParts, DataType):
     def _not_exchanged(cls, values: tuple[str | EnumValue, ...]) -> tuple[str | EnumValue, ...]:
         old = {v.name: v.renamed_from for v in values if isinstance(v, EnumValue)}
         for name_, before in old.items():
+            if before == name_:
+                raise ValueError(
+                    f"renamed_from {before} is its own name: give the one it had before"
+                )
             if old.get(before) == name_:
                 raise ValueError(
                     f"{name_} and {before} cannot take each other's names in one plan: "

@@ -22,7 +22,7 @@ from reconciler.model.clauses import (
     Fragment,
     fragments_in,
 )
-from reconciler.model.declared import Overloaded, split_arguments
+from reconciler.model.declared import Overloaded, split_arguments, with_arguments
 from reconciler.model.native_code import SYMBOL_LANGUAGES, NativeCode
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.on_scratch import RunsBody
@@ -110,7 +110,7 @@ class Routine(DecidesAccess, Overloaded, NativeCode, RunsBody, Granted):
     def entry(cls, key: str, body: object) -> tuple[str, object]:
         parts = split_arguments(key)
         if parts is None:
-            raise ValueError(f"a {cls.kind} is named with its arguments: {key}()")
+            raise ValueError(f"a {cls.kind} is named with its arguments: {with_arguments(key)}")
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
         return parts[0], fields | {"arguments": parts[1]}
 

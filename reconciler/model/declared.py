@@ -231,6 +231,14 @@ def split_arguments(key: str) -> tuple[str, str] | None:
     return (found[1].strip(), found[2].strip()) if found else None
 
 
+def with_arguments(key: str, arguments: str = "") -> str:
+    """Return the key of a routine with a list of arguments, for a message."""
+    if key.count("(") > key.count(")"):
+        return f"{key.rstrip()})"
+    written = key if key.count("(") == key.count(")") else re.split(r"[\s()]", key)[0]
+    return f"{written}({arguments})"
+
+
 def declared_arguments(obj: Object | None) -> str | None:
     """Return the arguments as declared, defaults and names included; None without arguments."""
     return obj.arguments if isinstance(obj, Overloaded) else None

@@ -90,6 +90,12 @@ class Ref(NamedTuple):
         return name if self.arguments is None else f"{name}({self.arguments})"
 
     @property
+    def with_relation(self) -> str:
+        """Return kind and name, and the relation of an index, which its identity lacks."""
+        lacks = self.on is not None and self.kind in _WITHOUT_RELATION
+        return f"{self} on {self.on.identity}" if self.on is not None and lacks else str(self)
+
+    @property
     def order(self) -> tuple[str, str, str, str, str]:
         """Return a sort key to put the objects of a relation after the relation."""
         on = self.on
