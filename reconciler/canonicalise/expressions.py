@@ -23,7 +23,7 @@ from reconciler.model.object import Object
 from reconciler.model.partitioned import reference_errors
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
-from reconciler.server.connection import Connection, rows, run_sql
+from reconciler.server.connection import Connection, Row, rows, run_sql
 from reconciler.sql import compose, joined, literal, name, raw, text
 
 VIEW_NEEDS = """
@@ -31,11 +31,22 @@ VIEW_NEEDS = """
     FROM pg_depend AS d JOIN pg_rewrite AS r ON r.oid = d.objid
     WHERE d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n'
           AND r.ev_class = 'pg_temp.reconcile_probe'::regclass"""
-# The parse tree, before constants are folded, tells a literal from SQL that would have to run.
+# The parse tree, before constants are folded, tells a literal from SQL that would have to run. A
+# literal without a type is text there (25); strings are assigned as they are, so that none is cut.
 VIEW_QUERY = """
     SELECT pg_get_viewdef(r.ev_class) AS query,
-           r.ev_action::text ~ ':expr {CONST [^{}]*:constisnull false' AS constant
-    FROM pg_rewrite AS r WHERE r.ev_class = 'pg_temp.reconcile_probe'::regclass"""
+           r.ev_action::text ~ ':expr {CONST [^{}]*:constisnull false' AS constant,
+           r.ev_action::text ~ ':expr {CONST :consttype 25 ' AND t.typcategory <> 'S' AS untyped,
+           v.atttypid = t.oid AS has_type, format('%%I.%%I', n.nspname, t.typname) AS type
+    FROM pg_rewrite AS r JOIN pg_attribute AS v ON v.attrelid = r.ev_class AND v.attnum = 1,
+         pg_attribute AS c JOIN pg_type AS t ON t.oid = c.atttypid
+         JOIN pg_namespace AS n ON n.oid = t.typnamespace
+    WHERE r.ev_class = 'pg_temp.reconcile_probe'::regclass
+          AND c.attrelid = %s::regclass AND c.attname = %s"""
+# A rule is parsed, and not run: it refuses what cannot be assigned to the column.
+_ASSIGNMENT = """
+    CREATE RULE reconcile_probe AS ON DELETE TO pg_temp.reconcile_assigned
+    DO INSTEAD INSERT INTO pg_temp.reconcile_assigned SELECT ({}) FROM {}"""
 _NO_SUCH_OBJECT = "name its kind and its name: `function f(integer)`, `table public.t`"
 
 
@@ -143,7 +154,8 @@ class _Resolver:
         ref = obj.ref
         try:
             with self.connection.transaction():
-                printed, needs, constant = self._print(row, expression, self._search_path(origin))
+                path = self._search_path(origin)
+                printed, needs, constant = self._print(ref, row, expression, path)
         except StatementFailed as e:
             self._report(ref, origin, field, Problem(e.message, None, e.hint, sql_rule(e)))
             return obj
@@ -155,24 +167,18 @@ class _Resolver:
         return with_expression(obj, field, printed, constant=constant)
 
     def _print(
-        self, row: sql.Composable, expression: str, path: str
+        self, ref: Ref, row: sql.Composable, expression: str, path: str
     ) -> tuple[str, frozenset[Ref], bool]:
         """Let PostgreSQL print an expression over a row, list its needs, and tell a constant.
 
-        A temporary view of the expression has both.
+        A literal takes the type of the column `ref`, as one that is assigned to it does.
         """
-        create = compose(
-            'CREATE TEMP VIEW reconcile_probe AS SELECT ({}) AS "reconcile value" FROM {}',
-            raw(expression),
-            row,
-        )
-        run_sql(self.connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
-        run_sql(self.connection, text(create))
-        run_sql(self.connection, "SET LOCAL search_path TO ''")
-        view = rows(self.connection, VIEW_QUERY)[0]
+        view, needs = self._view(ref, row, expression, path)
+        if not view["has_type"]:
+            self._require_assignable(ref, row, expression, path)
+        if view["untyped"]:
+            view, needs = self._view(ref, row, f"CAST(({expression}) AS {view['type']})", path)
         query = view["query"]
-        needs = rows(self.connection, VIEW_NEEDS)
-        run_sql(self.connection, "DROP VIEW pg_temp.reconcile_probe")
         match = re.fullmatch(r'\s*SELECT (.*) AS "reconcile value"\s+FROM .*?;?\s*', query, re.S)
         if match is None:
             raise StatementFailed(
@@ -181,6 +187,39 @@ class _Resolver:
         addresses = ((n["refclassid"], n["refobjid"], n["refobjsubid"]) for n in needs)
         refs = (self.built.addresses.get(a) for a in addresses)
         return match[1], frozenset(r for r in refs if r), view["constant"]
+
+    def _view(
+        self, ref: Ref, row: sql.Composable, expression: str, path: str
+    ) -> tuple[Row, list[Row]]:
+        """Return what a temporary view of an expression shows of it, and what the view needs."""
+        create = compose(
+            'CREATE TEMP VIEW reconcile_probe AS SELECT ({}) AS "reconcile value" FROM {}',
+            raw(expression),
+            row,
+        )
+        self._run_with_path(text(create), path)
+        assert ref.on is not None
+        table = text(name(ref.on.schema, ref.on.name))
+        view = rows(self.connection, VIEW_QUERY, [table, ref.name])[0]
+        needs = rows(self.connection, VIEW_NEEDS)
+        run_sql(self.connection, "DROP VIEW pg_temp.reconcile_probe")
+        return view, needs
+
+    def _require_assignable(
+        self, ref: Ref, row: sql.Composable, expression: str, path: str
+    ) -> None:
+        """Raise StatementFailed unless an expression over the row can be assigned to a column."""
+        assert ref.on is not None
+        create = "CREATE TEMP TABLE reconcile_assigned AS SELECT {} FROM {} WITH NO DATA"
+        table = name(ref.on.schema, ref.on.name)
+        run_sql(self.connection, text(compose(create, ref.name, table)))
+        self._run_with_path(text(compose(_ASSIGNMENT, raw(expression), row)), path)
+        run_sql(self.connection, "DROP TABLE pg_temp.reconcile_assigned")
+
+    def _run_with_path(self, statement: str, path: str) -> None:
+        run_sql(self.connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
+        run_sql(self.connection, statement)
+        run_sql(self.connection, "SET LOCAL search_path TO ''")
 
 
 def _names_in_depends_on(obj: Object, ref: Ref, schema: str) -> list[str]:
