@@ -254,10 +254,9 @@ class ScratchBuilder:
         return {r: o.ref for r, o in identified(built.connection, asked, known).items()}
 
     def _new_partitions(self, desired: State) -> list[Ref]:
-        """List the existing tables that the declaration makes partitions."""
-        live = self.live.state
-        known = [r for r in desired if r in live and r in self.desired.source]
-        return [r for r in known if {*parents_of(desired[r])} - {*parents_of(live[r])}]
+        """List the declared partitions that are new, or have another parent or bound."""
+        live, known = self.live.state, [r for r in self.desired.source if r in desired]
+        return [r for r in known if parents_of(desired[r]) and desired[r] != live.get(r)]
 
     def _with_followers(self, live: State, desired: State) -> State:
         """Let undeclared objects follow the changes of others, as the desired state has them."""

@@ -57,8 +57,8 @@ class PlanningContext:
     shadows                       for columns swapped online, the names of their shadow columns
     unswappable                   columns that no shadow column can replace
     staying_children              child tables with the same parents before and after, as desired
-    bounds                        for tables that become partitions, the columns of the partition
-                                  key, and the bound as a condition on them
+    bounds                        for new partitions, and those with another parent or bound, the
+                                  columns of the partition key, and the bound as a condition on them
     without_identity              tables of which no UPDATE and no DELETE can be published
     replication                   publications, slots and subscriptions of the target's tables
     default_path                  what the server gives to `user` as search_path

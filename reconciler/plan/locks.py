@@ -67,17 +67,21 @@ class LockFinder:
         That is the default partition, for a new partition, and tables with columns of a domain.
         """
         yield from self._scans_of_users(statement, ref)
+        for rest in self.read_by_attaching(statement, ref):
+            size = self._context.size(rest)
+            reason = (
+                f"{rest.identity} ({size.in_bytes}), the default partition, is read under lock"
+                f" for rows of {ref.identity}, unless a check proves that it has none"
+            )
+            yield Hazard(hazard=HazardKind.LONG_SCAN, reason=reason)
+
+    def read_by_attaching(self, statement: Statement, ref: Ref) -> Iterator[Ref]:
+        """Yield the default partitions with rows that stay where the statement attaches `ref`."""
         parents = parents_of(self._desired.get(ref)) if statement.ties == "attach" else ()
         for parent in parents:
             for rest in self._default_partitions(parent, ref):
-                size = self._context.size(rest)
-                if size.empty or not self._stays_default(rest):
-                    continue
-                reason = (
-                    f"{rest.identity} ({size.in_bytes}), the default partition, is read under lock"
-                    f" for rows of {ref.identity}, unless a check proves that it has none"
-                )
-                yield Hazard(hazard=HazardKind.LONG_SCAN, reason=reason)
+                if not self._context.size(rest).empty and self._stays_default(rest):
+                    yield rest
 
     def _scans_of_users(self, statement: Statement, ref: Ref) -> Iterator[Hazard]:
         tables = [*dict.fromkeys(self._users(ref, set()))] if statement.ties == "users" else []

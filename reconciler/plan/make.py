@@ -21,6 +21,7 @@ from reconciler.plan.dangers import (
     name_dropped_as_before,
     shortfalls,
 )
+from reconciler.plan.default_partitions import add_questions_of_default_partitions
 from reconciler.plan.evaluated import evaluated_code
 from reconciler.plan.fingerprint import fingerprint_of, fingerprint_of_unchanged
 from reconciler.plan.guards import compare_guards
@@ -94,6 +95,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
     compare_guards(operations)
     whole = comparison.target_state
     add_uses_of_dropped(operations, comparison.renamings, whole)
+    add_questions_of_default_partitions(operations, comparison.renamings, whole)
     renamings = renamings_with_hazards(comparison.renamings, operations)
     steps = paths.with_paths(steps_in_order(operations, renamings, whole))
     return Plan(
