@@ -336,3 +336,43 @@ tables:
         (True, {"59999", "60000"}),
         (True, {"59999"}),
     ]
+
+
+RENAMED = """
+    CREATE TABLE public.w (id int PRIMARY KEY, gone int, n numeric(10,2), code text);
+    ALTER TABLE public.w DROP COLUMN gone;
+    INSERT INTO public.w VALUES (1, 12345678.5, 'a'), (2, 99999999.9, 'a');"""
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        (
+            "w: {columns: {m: {renamed_from: n, type: 'numeric(8,0)'}}}",
+            "column public.w.m: rows of public.w have values in m that do not fit numeric(8,0) "
+            "(id=2)",
+        ),
+        (
+            "v: {renamed_from: w, columns: {key: {renamed_from: id},"
+            " code: {renamed_from: n, type: 'numeric(8,0)'}, c: {renamed_from: code}}}",
+            "column public.v.code: rows of public.v have values in code that do not fit "
+            "numeric(8,0) (key=2)",
+        ),
+        (
+            "w: {columns: {m: {renamed_from: code}}, constraints: {u: {unique: m}}}",
+            "constraint u on public.w: rows of public.w have another's value (id=1; id=2)",
+        ),
+        (
+            "v: {renamed_from: w, columns: {m: {renamed_from: code, type: text, not_null: true}},"
+            " constraints: {u: {unique: m}}}",
+            "constraint u on public.v: rows of public.v have another's value (id=1; id=2)",
+        ),
+    ],
+)
+def test_renamed_tables_and_columns_are_asked(
+    declared: str, words: str, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    job = job_of(new_database(RENAMED), f"tables: {{{declared}}}", tmp_path)
+    found = [m for refuses, m in answers(pipeline.plan_changes(job)) if refuses]
+    assert len(found) == 1
+    assert found[0].startswith(words)

@@ -161,7 +161,8 @@ class Lock(BaseModel):
 class Question(BaseModel):
     """A question about rows that would make a statement fail.
 
-    relation    the table, as qualified SQL; its alias in `condition` is `asked`
+    relation    the table, as qualified SQL; its alias in `condition` is `asked`, and all its rows
+                are those of `rows`
     only        rows of child tables do not count
     columns     the columns that identify a row without a primary key
     condition   SQL true of the rows in the way, which runs no code of users: values are compared as

@@ -49,10 +49,8 @@ def _about_key(key: ConstraintDefinition) -> Question:
     columns, is_primary = key.key_columns, key.primary_key is not None
     null = joined((compose("asked.{} IS NULL", c) for c in columns), " OR ")
     another = compose(
-        "EXISTS (SELECT FROM {}{} AS other WHERE {} OPERATOR(pg_catalog.=) {} "
+        "EXISTS (SELECT FROM rows AS other WHERE {} OPERATOR(pg_catalog.=) {} "
         "AND (other.tableoid, other.ctid) <> (asked.tableoid, asked.ctid))",
-        raw("" if key.partitioned else "ONLY "),
-        key.table,
         _record("other", columns),
         _record("asked", columns),
     )
@@ -69,11 +67,14 @@ def _about_key(key: ConstraintDefinition) -> Question:
 
 
 def _no_key_within(key: ConstraintDefinition) -> sql.Composable:
-    """Return SQL false if the table has a key of some of the columns: then no two rows agree."""
+    """Return SQL false if the table has a key of some of the columns: then no two rows agree.
+
+    The key of a renamed table is not found; its rows are asked.
+    """
     return compose(
         "NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k "
         "JOIN pg_catalog.pg_index AS i ON i.indexrelid = k.conindid AND NOT i.indisexclusion "
-        "WHERE k.conrelid = {}::pg_catalog.regclass AND k.contype IN ('p', 'u') "
+        "WHERE k.conrelid = pg_catalog.to_regclass({}) AND k.contype IN ('p', 'u') "
         "AND NOT k.condeferrable AND k.conkey OPERATOR(pg_catalog.<@) ARRAY("
         "SELECT a.attnum FROM pg_catalog.pg_attribute AS a "
         "WHERE a.attrelid = k.conrelid AND a.attname IN ({})))",
