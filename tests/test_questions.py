@@ -376,3 +376,38 @@ def test_renamed_tables_and_columns_are_asked(
     found = [m for refuses, m in answers(pipeline.plan_changes(job)) if refuses]
     assert len(found) == 1
     assert found[0].startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ("constraints: {pos: VALUE > 1}", "values that pos refuses in dd (dd=0; dd=1)"),
+        (
+            "constraints: {\"to\": \"VALUE <> 1 AND 'VALUE.a' > ''\"}",
+            "values that to refuses in dd (dd=1)",
+        ),
+        ("not_null: true", "no value in dd (dd=NULL)"),
+        ("constraints: {pos: VALUE >= 0.0}", ""),
+        ("constraints: {own: f(VALUE)}", ""),
+    ],
+)
+def test_values_that_a_domain_would_refuse_are_in_the_way(
+    declared: str, words: str, database: Database, tmp_path: Path
+) -> None:
+    database.run(
+        """
+        CREATE FUNCTION f(int) RETURNS bool LANGUAGE plpgsql AS
+            $$ BEGIN RAISE 'code of a user was run'; END $$;
+        CREATE DOMAIN dn AS int; CREATE DOMAIN above AS dn;
+        CREATE TABLE t (dd dn, i int DEFAULT 7::dn); INSERT INTO t VALUES (0), (NULL);
+        CREATE TABLE child () INHERITS (t); INSERT INTO child VALUES (1), (5);
+        CREATE TABLE over (dd above, retyped dn); INSERT INTO over VALUES (0, 0);
+        """
+    )
+    folder = tmp_path / "state"
+    folder.mkdir()
+    retyped = "tables: {over: {columns: {retyped: int}}}"
+    written = f"domains: {{dn: {{type: int, {declared}}}}}\n{retyped}"
+    plan = pipeline.plan_changes(job_of(database, written, folder))
+    expected = [(True, f"domain public.dn: rows of public.t have {words}")] if words else []
+    assert answers(plan) == expected

@@ -18,7 +18,7 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref, default_name
 from reconciler.model.resumption import ValidatedLater
 from reconciler.model.spelling import Collation, Comment, Name, Sql
-from reconciler.model.statement import Statement, TypeConversion, undoable
+from reconciler.model.statement import Question, Statement, TypeConversion, undoable
 from reconciler.model.type_change import ChangesType
 from reconciler.model.type_spelling import TypeName
 from reconciler.server.capabilities import Server
@@ -27,6 +27,10 @@ from reconciler.sql import compose, joined, literal, raw, text
 
 # a call of a user-defined function: PostgreSQL prints the schema of other functions only
 _CALL = re.compile(r"""[\w"]\.("[^"]+"|\w+)\(""")
+# PostgreSQL prints the schema of what is not its own.
+_QUALIFIED = re.compile(r"""(?:"|\b[^\W\d]\w*)\.""")
+_QUOTED = re.compile(r"'(?:''|[^'])*'")
+_IS_NULL = "IS NOT DISTINCT FROM NULL"  # IS NULL is also true of a composite of nulls
 
 
 class Check(BaseModel):
@@ -278,7 +282,10 @@ class Domain(ValidatedLater, ChangesType, DataType):
 
     def _add_constraints(self, old: Self) -> Iterable[Statement]:
         if self.not_null and not self._keeps_not_null(old):
-            yield self._alter(self._not_null_action()).model_copy(update={"ties": "users"})
+            null = Question(relation="", condition=f"VALUE {_IS_NULL}", meaning="no value")
+            yield self._alter(self._not_null_action()).model_copy(
+                update={"ties": "users", "question": null}
+            )
         yield from map(self._add, self._new_checks(old))
 
     def _keeps_not_null(self, old: Self) -> bool:
@@ -296,7 +303,12 @@ class Domain(ValidatedLater, ChangesType, DataType):
         for key, check in self.constraints.items():
             if not check.not_valid and (key in added or old.constraints[key].not_valid):
                 yield self._alter(compose("VALIDATE CONSTRAINT {}", key)).model_copy(
-                    update={"own_transaction": True, "long": True, "ties": "users"}
+                    update={
+                        "own_transaction": True,
+                        "long": True,
+                        "ties": "users",
+                        "question": _question(key, check),
+                    }
                 )
 
     def _default_action(self) -> sql.Composable:
@@ -347,6 +359,18 @@ class Domain(ValidatedLater, ChangesType, DataType):
     def _comment(self, constraint: str, comment: str | None) -> Statement:
         target = compose("CONSTRAINT {} ON DOMAIN {}", constraint, self.sql_name())
         return Statement(sql=text(compose("COMMENT ON {} IS {}", target, literal(comment))))
+
+
+def _question(key: str, check: Check) -> Question | None:
+    """Ask for values that a constraint refuses, unless it names what only users can have made."""
+    if _QUALIFIED.search(_QUOTED.sub("", check.check)):
+        return None
+    return Question(
+        relation="",
+        condition=f"NOT ({check.check})",
+        built_in=("VALUE",),
+        meaning=f"values that {key} refuses",
+    )
 
 
 def _renamed(expression: str, type_names: Mapping[str, str]) -> str | None:

@@ -162,7 +162,9 @@ class Question(BaseModel):
     """A question about rows that would make a statement fail.
 
     relation    the table, as qualified SQL; its alias in `condition` is `asked`, and all its rows
-                are those of `rows`
+                are those of `rows`; "" stands for each table with columns of the type that the
+                statement changes: then `condition` is about VALUE, and `meaning` says which values
+                the rows have in that column
     only        rows of child tables do not count
     columns     the columns that identify a row without a primary key
     condition   SQL true of the rows in the way, which runs no code of users: values are compared as

@@ -20,9 +20,10 @@ from reconciler.model.inheritance import (
 from reconciler.model.ref import Ref
 from reconciler.model.references import referenced_table
 from reconciler.model.state import State
-from reconciler.model.statement import Hazard, HazardKind, Lock, Statement
+from reconciler.model.statement import Hazard, HazardKind, Lock, Question, Statement
 from reconciler.model.typed_table import TypedTable
 from reconciler.plan.operations import Operations
+from reconciler.plan.values import question_of_values
 from reconciler.server.locks import stronger
 
 ATTACH, DETACH = "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE"
@@ -82,6 +83,13 @@ class LockFinder:
             for rest in self._default_partitions(parent, ref):
                 if not self._context.size(rest).empty and self._stays_default(rest):
                     yield rest
+
+    def question(self, statement: Statement, ref: Ref) -> Question | None:
+        """Return the question about rows in the way, of all tables with columns of a domain."""
+        asked = statement.question
+        if asked is None or asked.relation:
+            return asked
+        return question_of_values(asked, ref, self._live, self._desired)
 
     def _scans_of_users(self, statement: Statement, ref: Ref) -> Iterator[Hazard]:
         tables = [*dict.fromkeys(self._users(ref, set()))] if statement.ties == "users" else []

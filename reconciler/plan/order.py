@@ -356,7 +356,7 @@ class _StepWriter:
             adds_shadow_column=statement.adds_shadow_column,
             privilege=statement.privilege,
             needs_create_on=statement.needs_create_on,
-            question=statement.question,
+            question=self.finder.question(statement, operation.ref),
             temporary=statement.temporary,
             environment=statement.environment,
             holds=statement.holds,
