@@ -20,7 +20,6 @@ from reconciler.canonicalise.canonical import Canonical
 from reconciler.errors import DeclarationError, ProofError
 from reconciler.introspect.introspect import Snapshot
 from reconciler.model.state import State
-from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Plan, PlanFinding
 
 MAX_SHAPES = 64  # the states of a shape are those of a whole database
@@ -207,7 +206,7 @@ def _provable(plan: Plan) -> list[tuple[object, ...]]:
             step.transaction,
             step.search_path,
             step.fill,
-            any(h.hazard is HazardKind.IRREVERSIBLE for h in step.hazards),
+            any(h.has_no_undo for h in step.hazards),
         )
         for step in plan.steps
     ]

@@ -12,6 +12,7 @@ from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, ProofError
 from reconciler.journal.ownership import Place
 from reconciler.model.state import Scope
+from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job, export_state
 from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
@@ -55,6 +56,49 @@ def test_a_table_that_is_parted_again_keeps_its_not_nulls(
     assert rolled_back(database).failed == 0
     assert database.dump() == before
     assert pipeline.plan_changes(job).changes == made_again
+
+
+@pytest.mark.parametrize(
+    ("declared", "own"),
+    [
+        ("c: {inherits: [], columns: {x: int}}", "column id, column born, constraint k"),
+        ("c: {inherits: [q]}", "column born, constraint k"),
+        ("c: {inherits: [q, p]}", "column id, column born, constraint k"),
+        ("c: {inherits: [p, q]}", ""),
+        ("p: {state: absent}, c: {inherits: []}", "column id, column born, constraint k"),
+        ("d: {inherits: [q, p]}", "column id, column born, constraint k"),
+        ("d: {inherits: [p]}", ""),
+        ("has_own: {inherits: []}", ""),
+    ],
+)
+def test_what_becomes_a_child_tables_own_is_said_before(
+    database: Database, tmp_path: Path, declared: str, own: str
+) -> None:
+    """PostgreSQL makes parts local when the last parent goes, and never inherited again."""
+    database.run(
+        "CREATE TABLE p (id int, born date, CONSTRAINT k CHECK (id > 0)); CREATE TABLE q (id int);"
+        "CREATE TABLE c (x int) INHERITS (p); CREATE TABLE d () INHERITS (p, q);"
+        "CREATE TABLE has_own (id int, born date, CONSTRAINT k CHECK (id > 0)) INHERITS (p);"
+    )
+    if "absent" in declared:
+        database.run("DROP TABLE d, has_own")
+    (tmp_path / "state.yml").write_text(f"tables: {{{declared}}}")
+    declaration = load(tmp_path)
+    job = Job(database.url, declaration, Scope(declaration.schemas))
+    before = database.dump()
+    plan = pipeline.plan_changes(job)
+    told = plan.hazards().get(HazardKind.IRREVERSIBLE, [])
+    assert [f" has {own} as its own from then on" in reason for reason in told] == [True] * bool(
+        own
+    )
+    done = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
+    assert (done.failed, done.left) == (0, ()), done
+    plan, _ = pipeline.plan_rollback(database.url, Place(), None)
+    assert any(own in n for n in plan.notes) or not own
+    assert rolled_back(database).failed == 0
+    parents = "SELECT inhrelid::regclass::text, inhparent::regclass::text FROM pg_inherits"
+    assert ("c", "p") in database.rows(parents)
+    assert (database.dump() == before) == (not own)
 
 
 @pytest.mark.parametrize(

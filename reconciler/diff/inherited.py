@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, takewhile
 
 from reconciler.diff.diff import Change
 from reconciler.model.facts import Parents
@@ -224,7 +224,8 @@ def context_of_reparenting(
     """Add to the context the statements before and after a table's change of parents.
 
     A parent's part is renamed meanwhile if its name would make PostgreSQL refuse the change. The
-    undo changes the parents in the other direction, and has statements of its own.
+    undo changes the parents in the other direction, and has statements of its own. Parts that
+    become the table's own meanwhile are listed.
     """
     parents = reparented(changes)
     found: dict[tuple[Ref, Parents, Parents], tuple[list[Statement], list[Statement]]] = {}
@@ -242,7 +243,29 @@ def context_of_reparenting(
                     first, last = found.setdefault(key, ([], []))
                     first.append(around[0])
                     last.append(around[1])
-    return replace(context, reparenting=found)
+    own = {
+        (table, old, new): _becoming_own(table, new, live, desired)
+        for table, (old, new) in parents.items()
+        if not is_partition(live[table])
+    }
+    return replace(context, reparenting=found, becoming_own=own)
+
+
+def _becoming_own(table: Ref, parents: Parents, live: State, desired: State) -> list[Ref]:
+    """List inherited parts that no parent has at some moment of a change to other parents.
+
+    Parents that stay are left and joined again, unless they stay in their place.
+    """
+    old = parents_of(live[table])
+    pairs = zip(old, parents, strict=False)
+    in_place = {before for before, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)}
+    throughout = live.inherited(table, ({*old} & {*parents}) - in_place).keys()
+    throughout &= desired.inherited(table).keys()
+    return [
+        ref
+        for ref in live.inherited(table)
+        if ref not in throughout and (ref not in live or overrides(live[ref]))
+    ]
 
 
 def _origins_of_part(table: Ref, part: Ref, state: State) -> Iterator[Overriding]:

@@ -86,7 +86,7 @@ class _Rollback:
         self.of, self.live = of, live
         self.latest = {t.ref: t for detail in (of, *attempts) for t in detail.touched}
         self.known = {t.ref for t in of.touched}
-        self.irreversible = _reasons(of, HazardKind.IRREVERSIBLE)
+        self.irreversible = _irreversible(of)
         self.touched = [t for t in of.touched if not self._is_irreversible(t)]
         self.objects = {
             t.ref: _model(of, t.ref, t.before) for t in self.touched if t.before is not None
@@ -308,23 +308,23 @@ def _old_ref(ref: Ref, old_names: Mapping[Ref, Ref]) -> Ref:
     return placed(ref, _old_ref(ref.on, old_names)) if ref.on is not None else ref
 
 
-def _reasons(of: Detail, kind: HazardKind) -> dict[str, str]:
-    """Map each object with a hazard of `kind` in a done step to the reason."""
+def _irreversible(of: Detail) -> dict[str, str]:
+    """Map each object that a done step changed without an undo to the reason."""
     return {
         f"{step.kind} {step.identity}": hazard.reason
         for step in _done_steps(of)
         for hazard in step.hazards
-        if hazard.hazard is kind
+        if hazard.has_no_undo
     }
 
 
 def _lost(of: Detail) -> list[str]:
-    """Note the data lost by the run."""
+    """Note the data lost by the run, and what it changed for good in objects that come back."""
     return [
         f"run {of.run.id} lost what no rollback brings back: {hazard.reason}"
         for step in _done_steps(of)
         for hazard in step.hazards
-        if hazard.hazard is HazardKind.DATA_LOSS
+        if hazard.hazard is HazardKind.DATA_LOSS or hazard.partly
     ]
 
 

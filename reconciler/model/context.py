@@ -66,6 +66,8 @@ class PlanningContext:
     scratch_order                 the order in which scratch created the desired objects
     reparenting                   statements before and after a child table changes its parents
                                   from the first tuple to the second
+    becoming_own                  for the same changes, the inherited parts that PostgreSQL makes
+                                  the child table's own for good
     """
 
     server: Server
@@ -117,6 +119,10 @@ class PlanningContext:
         default_factory=dict[
             tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]
         ]
+    )
+
+    becoming_own: Mapping[tuple[Ref, Parents, Parents], Sequence[Ref]] = field(
+        default_factory=dict[tuple[Ref, Parents, Parents], Sequence[Ref]]
     )
 
     def size(self, ref: Ref) -> Size:

@@ -8,7 +8,14 @@ from enum import StrEnum
 from typing import Literal
 
 from psycopg import sql
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from reconciler.model.frozen import Frozen
 
@@ -27,10 +34,28 @@ class HazardKind(StrEnum):
 
 
 class Hazard(BaseModel, frozen=True, extra="forbid", defer_build=True):
-    """A hazard of a statement; `reason` is a clause without a full stop."""
+    """A hazard of a statement; `reason` is a clause without a full stop.
+
+    Of a `partly` irreversible statement the undo brings back all but what the reason says.
+    """
 
     hazard: HazardKind
     reason: str
+    partly: bool = False
+
+    @property
+    def has_no_undo(self) -> bool:
+        """Whether the object has to stay as the statement leaves it."""
+        return self.hazard is HazardKind.IRREVERSIBLE and not self.partly
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, serialize: SerializerFunctionWrapHandler):
+        """Leave out `partly` where it says nothing: saved plans stay as they are.
+
+        Without the type of the result, the JSON Schema is that of the fields.
+        """
+        found: dict[str, object] = serialize(self)
+        return found if self.partly else {k: v for k, v in found.items() if k != "partly"}
 
 
 class TableRewrite(BaseModel):

@@ -19,7 +19,7 @@ from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.resumption import Resumable
 from reconciler.model.spelling import QualifiedName, RelationName, Sql
-from reconciler.model.statement import Hazard, Lock, Question, Statement
+from reconciler.model.statement import Hazard, HazardKind, Lock, Question, Statement
 from reconciler.model.suspension import Suspendable
 from reconciler.sql import compose, joined, literal, raw, text
 
@@ -192,7 +192,8 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
         reparenting = (self.ref, old.parents, self.parents)
         before, after = context.reparenting.get(reparenting, ((), ()))
         yield from _without_undo(before)
-        yield from self._change_parents(old)
+        own = context.becoming_own.get(reparenting, ())
+        yield from self._change_parents(old, _own_for_good(self.ref, own))
         yield from _without_undo(after)
         if self.is_partition and self._bound_differs(old):
             yield Statement(
@@ -219,22 +220,26 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
             meaning=f"rows of {self.ref.identity} lie outside its bound {self.values or 'DEFAULT'}",
         )
 
-    def _change_parents(self, old: Self) -> Iterable[Statement]:
+    def _change_parents(self, old: Self, hazards: Sequence[Hazard]) -> Iterable[Statement]:
         """Add new parents before removing old parents.
 
         After NO INHERIT of the last parent with a column, PostgreSQL marks the column as local, and
-        a later INHERIT does not reset the mark.
+        a later INHERIT does not reset the mark: `hazards` say so.
         """
         pairs = zip(old.inherits, self.inherits, strict=False)
         unchanged = {before for before, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)}
         reordered = [p for p in old.inherits if p in self.inherits and p not in unchanged]
         removed = [p for p in old.inherits if p not in self.inherits]
         added = [p for p in self.inherits if p not in unchanged]
-        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in reordered)
+        for parent in reordered:
+            yield self._alter(compose("NO INHERIT {}", raw(parent)), *hazards)
+            hazards = ()
         for parent in added:
             inherit = self._alter(compose("INHERIT {}", raw(parent)))
             yield inherit.model_copy(update={"others": self._locks_of_parents()})
-        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in removed)
+        for parent in removed:
+            yield self._alter(compose("NO INHERIT {}", raw(parent)), *hazards)
+            hazards = ()
 
     def _detach(self) -> Statement:
         parent = raw(self.partition_of or "")
@@ -266,6 +271,18 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
     ) -> Statement:
         command = compose("ALTER {} {}", self.designation(), action)
         return Statement(sql=text(command), lock=lock, relation=self.ref.identity, hazards=hazards)
+
+
+def _own_for_good(table: Ref, parts: Sequence[Ref]) -> tuple[Hazard, ...]:
+    """Return the hazard of leaving the last parents from which a table inherits parts."""
+    if not parts:
+        return ()
+    listed = ", ".join(f"{p.kind} {p.name}" for p in parts)
+    reason = (
+        f"{table} has {listed} as its own from then on, also once it inherits again: what is"
+        " dropped from a parent stays there"
+    )
+    return (Hazard(hazard=HazardKind.IRREVERSIBLE, reason=reason, partly=True),)
 
 
 def _without_undo(statements: Iterable[Statement]) -> Iterable[Statement]:

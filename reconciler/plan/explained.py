@@ -76,9 +76,10 @@ through, and no other. Declare `checks` with `access` that say who may see what,
 run `verify`.""",
     ),
     HazardKind.IRREVERSIBLE: Explained(
-        "the step works, but no undo exists",
+        "the step works, but no undo exists, or none that brings back all",
         "an extension is updated, and has no script that leads back; the value of an option before"
-        " the change is hidden from the role",
+        " the change is hidden from the role; a child table leaves its last parent, whose columns"
+        " become its own",
         """\
 Note down what the state before was, as far as you can read it, and try the step on a copy of the
 database. Then allow it.""",

@@ -15,7 +15,6 @@ from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.unfilled import filled_as, unfilled
 from reconciler.model.inheritance import hint_on_joining
 from reconciler.model.state import State
-from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.capabilities import Server
@@ -102,7 +101,7 @@ def _irreversible(plan: Plan) -> Collection[str]:
     return {
         f"{step.kind} {step.identity}"
         for step in plan.steps
-        if any(h.hazard is HazardKind.IRREVERSIBLE for h in step.hazards)
+        if any(h.has_no_undo for h in step.hazards)
     }
 
 
