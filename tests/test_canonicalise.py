@@ -167,6 +167,32 @@ def _assert_found(problems: set[str], *expected: tuple[str, str]) -> None:
     assert len(problems) == len(expected), problems
 
 
+BESIDE_LIVE_COLUMNS = """
+CREATE DOMAIN tax AS numeric;
+CREATE TABLE inv (id int, tax tax, amount int, twice int GENERATED ALWAYS AS (amount * 2) STORED);
+"""
+
+
+@pytest.mark.parametrize(
+    ("generated", "message"),
+    [
+        ("tax + amount, virtual: true", "generation expression uses user-defined type"),
+        ("twice + 1", 'cannot use generated column "twice" in column generation expression'),
+    ],
+)
+def test_a_column_refused_beside_live_ones_is_at_fault_itself(
+    generated: str, message: str, database: Database, tmp_path: Path
+) -> None:
+    database.run(BESIDE_LIVE_COLUMNS)
+    columns = f"before: int\n      total: {{type: numeric, generated: {generated}}}"
+    found = _problems(
+        database,
+        tmp_path,
+        state=f"tables:\n  inv:\n    columns:\n      {columns}\n      after: int\n",
+    )
+    _assert_found(found, (f"5 column public.inv.total: {message}", ""))
+
+
 NAMED = """
 CREATE TABLE t (id int, "order" int, "userId" int, price int, url text);
 CREATE SCHEMA app; CREATE TABLE app.stuff (id int);

@@ -238,8 +238,9 @@ class Build:
     def _failing_parts(self, ref: Ref, error: StatementFailed) -> Failures:
         """Return the declared parts that make CREATE fail, or else the object itself.
 
-        A part is at fault if the object has the same error with this part alone, and another one
-        or none without any part. The rest is tried again without the faulty parts.
+        A part is at fault if the object has the same error with this part alone, or beside parts
+        that are accepted, and another one or none without any part. The rest is tried again
+        without the faulty parts.
         """
         parts = list(self.state.parts(ref))
         alone = {p.ref: self._error_with(ref, [p]) for p in parts if p.ref in self.paths}
@@ -250,7 +251,7 @@ class Build:
                 r: e
                 for r, e in alone.items()
                 if e is not None and e.message == error.message and r not in found
-            }
+            } or self._failing_beside(ref, parts, error)
             if not same or (bare is not None and bare.message == error.message):
                 return found or {ref: error}
             found |= same
@@ -259,6 +260,21 @@ class Build:
             if next_error is None:
                 return found
             error = next_error
+
+    def _failing_beside(
+        self, ref: Ref, parts: Sequence[InlinePart], error: StatementFailed
+    ) -> Failures:
+        """Return the declared parts that are refused with the error beside accepted parts."""
+        accepted, found = [p for p in parts if p.ref not in self.paths], Failures()
+        waiting = fitting = [p for p in parts if p.ref in self.paths]
+        while fitting:
+            tried = {p.ref: self._error_with(ref, [*accepted, p]) for p in waiting}
+            refused = {r: e for r, e in tried.items() if e is not None}
+            found |= {r: e for r, e in refused.items() if e.message == error.message}
+            fitting = [p for p in waiting if p.ref not in refused]
+            waiting = [p for p in waiting if p.ref in refused and p.ref not in found]
+            accepted += fitting
+        return found
 
     def _error_with(self, ref: Ref, parts: Sequence[InlinePart]) -> StatementFailed | None:
         """Try to create an object with some of its parts, and return the error."""
