@@ -28,6 +28,13 @@ REFUSED = {
     "types: {c: {attributes: {a: {type: int, renamed_from: a}}}}": "its own name",
     "enums: {e: [{name: x, renamed_from: x}]}": "its own name",
     "enums: {e: [{name: x, renamed_from: y}, {name: y, renamed_from: x}]}": "third name",
+    "enums: {e: [{name: b, renamed_from: a}, {name: c, renamed_from: b}, "
+    "{name: a, renamed_from: c}]}": "b, a and c cannot take each other's names",
+    "enums: {e: [{name: b, renamed_from: a}, {name: c, renamed_from: a}]}": (
+        "b and c cannot both be renamed from a"
+    ),
+    "types: {p: {attributes: {b: {type: int, renamed_from: a}, c: {type: int, renamed_from: b}, "
+    "a: {type: int, renamed_from: c}}}}": "b, a and c cannot take each other's names",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
@@ -20,7 +20,7 @@ from reconciler.model.casts import losses_by_cast
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import NAME, TYPE, Fragment, fragments_in
 from reconciler.model.datatype import DataType, converted
-from reconciler.model.declared import RenamesParts
+from reconciler.model.declared import NamesParts, require_names_to_be_free
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.spelling import Collation, Comment, Name
 from reconciler.model.statement import Hazard, HazardKind, Statement
@@ -58,7 +58,7 @@ class Attribute(BaseModel):
         return compose("{} {}{}", name, raw(self.type), collate)
 
 
-class CompositeType(RenamesParts, ChangesType, DataType, RowType):
+class CompositeType(NamesParts, ChangesType, DataType, RowType):
     """A composite type."""
 
     kind: ClassVar[str] = "composite_type"
@@ -85,16 +85,8 @@ class CompositeType(RenamesParts, ChangesType, DataType, RowType):
 
     @field_validator("attributes")
     @classmethod
-    def _not_exchanged(cls, attributes: dict[str, Attribute]) -> dict[str, Attribute]:
-        for own, attribute in attributes.items():
-            old = attribute.renamed_from
-            if old == own:
-                raise ValueError(f"renamed_from {own} is its own name: give the one it had before")
-            if old in attributes and attributes[old].renamed_from == own:
-                raise ValueError(
-                    f"{own} and {old} cannot take each other's names in one plan: "
-                    "rename one to a third name and apply, then give both their names"
-                )
+    def _names_free(cls, attributes: dict[str, Attribute]) -> dict[str, Attribute]:
+        require_names_to_be_free(_old_names(attributes))
         return attributes
 
     def as_state(self) -> Self:
@@ -103,13 +95,15 @@ class CompositeType(RenamesParts, ChangesType, DataType, RowType):
     def part_in_body(self, name: str) -> str:
         return "" if name in self.attributes else name
 
-    def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
-        for new, attribute in self.attributes.items():
-            old = attribute.renamed_from
-            if old is not None and old in live.attributes and new not in live.attributes:
-                undo = self._rename_attribute(new, old)
-                rename = self._rename_attribute(old, new)
-                yield old, new, Statement(sql=rename, ties="typed tables", undo=(undo,))
+    def part_names(self) -> Collection[str]:
+        return self.attributes
+
+    def old_part_names(self) -> Mapping[str, str]:
+        return _old_names(self.attributes)
+
+    def rename_part(self, old: str, new: str) -> Statement:
+        rename, undo = self._rename_attribute(old, new), self._rename_attribute(new, old)
+        return Statement(sql=rename, ties="typed tables", undo=(undo,))
 
     def _rename_attribute(self, old: str, new: str) -> str:
         """Return SQL that renames columns of typed tables, too."""
@@ -265,3 +259,7 @@ class CompositeType(RenamesParts, ChangesType, DataType, RowType):
                 target = name(self.ref.schema, self.ref.name, attribute)
                 command = compose("COMMENT ON COLUMN {} IS {}", target, literal(comment))
                 yield Statement(sql=text(command))
+
+
+def _old_names(attributes: Mapping[str, Attribute]) -> Mapping[str, str]:
+    return {own: a.renamed_from for own, a in attributes.items() if a.renamed_from is not None}

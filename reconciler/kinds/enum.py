@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.datatype import DataType
-from reconciler.model.declared import RenamesParts
+from reconciler.model.declared import NamesParts, require_names_to_be_free
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.spelling import Text
 from reconciler.model.statement import Statement, TypeConversion
@@ -28,7 +28,7 @@ class EnumValue(BaseModel):
     renamed_from: str = Field(description="the old name of the value")
 
 
-class Enum(RenamesParts, DataType):
+class Enum(NamesParts, DataType):
     """An enumerated type; `mood: [sad, ok, happy]` is the short form."""
 
     kind: ClassVar[str] = "enum"
@@ -45,18 +45,8 @@ class Enum(RenamesParts, DataType):
 
     @field_validator("values")
     @classmethod
-    def _not_exchanged(cls, values: tuple[str | EnumValue, ...]) -> tuple[str | EnumValue, ...]:
-        old = {v.name: v.renamed_from for v in values if isinstance(v, EnumValue)}
-        for name_, before in old.items():
-            if before == name_:
-                raise ValueError(
-                    f"renamed_from {before} is its own name: give the one it had before"
-                )
-            if old.get(before) == name_:
-                raise ValueError(
-                    f"{name_} and {before} cannot take each other's names in one plan: "
-                    "rename one to a third name and apply, then give both their names"
-                )
+    def _names_free(cls, values: tuple[str | EnumValue, ...]) -> tuple[str | EnumValue, ...]:
+        require_names_to_be_free(_old_names(values))
         return values
 
     @classmethod
@@ -95,20 +85,18 @@ class Enum(RenamesParts, DataType):
     def part_in_body(self, name: str) -> str:
         return "" if name in self.names_in_order else text(literal(name))
 
-    def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
-        for value in self.values:
-            if isinstance(value, EnumValue) and value.name not in live.values:
-                old, new = value.renamed_from, value.name
-                if old in live.values:
-                    undo = self._rename_value(new, old)
-                    yield old, new, Statement(sql=self._rename_value(old, new), undo=(undo,))
+    def part_names(self) -> Collection[str]:
+        return self.names_in_order
+
+    def old_part_names(self) -> Mapping[str, str]:
+        return _old_names(self.values)
+
+    def rename_part(self, old: str, new: str) -> Statement:
+        return Statement(sql=self._rename_value(old, new), undo=(self._rename_value(new, old),))
 
     def _rename_value(self, old: str, new: str) -> str:
-        return text(
-            compose(
-                "ALTER TYPE {} RENAME VALUE {} TO {}", self.sql_name(), literal(old), literal(new)
-            )
-        )
+        rename = compose("RENAME VALUE {} TO {}", literal(old), literal(new))
+        return text(compose("ALTER TYPE {} {}", self.sql_name(), rename))
 
     def with_parts_from(self, names: Mapping[str, str]) -> Self:
         values = tuple(
@@ -153,3 +141,7 @@ class Enum(RenamesParts, DataType):
         if all(v not in present for v in names[position:]):
             return raw("")
         return compose(" AFTER {}", literal(names[position - 1]))
+
+
+def _old_names(values: Iterable[str | EnumValue]) -> Mapping[str, str]:
+    return {v.name: v.renamed_from for v in values if isinstance(v, EnumValue)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Set
 from typing import Any, ClassVar, Self
 
 from pydantic import Field
@@ -192,6 +192,55 @@ class RenamesParts(Object):
         """Return the declaration with parts renamed; `names` maps new names to old names."""
         del names
         return self
+
+
+class NamesParts(RenamesParts):
+    """An object whose parts are declared with their old names: `{name: b, renamed_from: a}`."""
+
+    def part_names(self) -> Collection[str]:
+        """Return the names of the parts."""
+        raise NotImplementedError
+
+    def old_part_names(self) -> Mapping[str, str]:
+        """Map the names of parts to the declared old names."""
+        raise NotImplementedError
+
+    def rename_part(self, old: str, new: str) -> Statement:
+        """Return the statement to rename a part, with its undo."""
+        raise NotImplementedError
+
+    def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
+        """Rename first what another part's new name waits for."""
+        present = {*live.part_names()}
+        waiting = {n: o for n, o in self.old_part_names().items() if o in present}
+        while free := [n for n in waiting if n not in present]:
+            new, old = free[0], waiting.pop(free[0])
+            present = present - {old} | {new}
+            yield old, new, self.rename_part(old, new)
+
+
+def require_names_to_be_free(old_names: Mapping[str, str]) -> None:
+    """Raise ValueError for parts that take each other's names, their own, or one old name twice.
+
+    `old_names` maps the names of parts to the old ones. Whether a circle is done already, nobody
+    could tell from the names.
+    """
+    for start, before in old_names.items():
+        if before == start:
+            raise ValueError(f"renamed_from {before} is its own name: give the one it had before")
+        circle = [start]
+        while (old := old_names.get(circle[-1])) is not None and old not in circle:
+            circle.append(old)
+        if old == start:
+            names = " and ".join(filter(None, (", ".join(circle[:-1]), circle[-1])))
+            raise ValueError(
+                f"{names} cannot take each other's names in one plan: "
+                "rename one to a third name and apply, then give each its name"
+            )
+    for new, before in old_names.items():
+        other = next(n for n, o in old_names.items() if o == before)
+        if other != new:
+            raise ValueError(f"{other} and {new} cannot both be renamed from {before}")
 
 
 def conversions(obj: Object) -> Mapping[str, str]:
