@@ -192,6 +192,7 @@ ALLOWED = {  # words that are also names of kinds, a line for each package or mo
     "report.sarif": {"rules"},  # the rules of lint
     "plan": {"rule", "schema"},  # the rule of a change; where CREATE is needed
     "plan.prove": {"role"},  # the setting
+    "plan.questions": {"columns"},  # a column of the query
     "server": {"role"},  # the setting, and columns of queries
 }
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 
 from psycopg import Rollback
 
+from reconciler.canonicalise.failing_parts import Failures, PartsOnTrial
 from reconciler.canonicalise.hints import COLUMN, missing
 from reconciler.canonicalise.sending import made_ahead
 from reconciler.errors import StatementFailed
@@ -42,7 +44,6 @@ SQL_RULES = {
     "42883": "function-not-found",
     UNDEFINED_OBJECT: "object-not-found",
 }
-Failures = dict[Ref, StatementFailed]
 MakeStatements = Callable[[Ref], Iterable[Statement]]
 
 
@@ -236,45 +237,9 @@ class Build:
         return own or found
 
     def _failing_parts(self, ref: Ref, error: StatementFailed) -> Failures:
-        """Return the declared parts that make CREATE fail, or else the object itself.
-
-        A part is at fault if the object has the same error with this part alone, or beside parts
-        that are accepted, and another one or none without any part. The rest is tried again
-        without the faulty parts.
-        """
-        parts = list(self.state.parts(ref))
-        alone = {p.ref: self._error_with(ref, [p]) for p in parts if p.ref in self.paths}
-        bare = self._error_with(ref, [])
-        found: Failures = {}
-        while True:
-            same = {
-                r: e
-                for r, e in alone.items()
-                if e is not None and e.message == error.message and r not in found
-            } or self._failing_beside(ref, parts, error)
-            if not same or (bare is not None and bare.message == error.message):
-                return found or {ref: error}
-            found |= same
-            parts = [p for p in parts if p.ref not in found]
-            next_error = self._error_with(ref, parts)
-            if next_error is None:
-                return found
-            error = next_error
-
-    def _failing_beside(
-        self, ref: Ref, parts: Sequence[InlinePart], error: StatementFailed
-    ) -> Failures:
-        """Return the declared parts that are refused with the error beside accepted parts."""
-        accepted, found = [p for p in parts if p.ref not in self.paths], Failures()
-        waiting = fitting = [p for p in parts if p.ref in self.paths]
-        while fitting:
-            tried = {p.ref: self._error_with(ref, [*accepted, p]) for p in waiting}
-            refused = {r: e for r, e in tried.items() if e is not None}
-            found |= {r: e for r, e in refused.items() if e.message == error.message}
-            fitting = [p for p in waiting if p.ref not in refused]
-            waiting = [p for p in waiting if p.ref in refused and p.ref not in found]
-            accepted += fitting
-        return found
+        """Return the declared parts that make CREATE fail, or else the object itself."""
+        trial = PartsOnTrial(self.paths, partial(self._error_with, ref))
+        return trial.failing(self.state.parts(ref), error) or {ref: error}
 
     def _error_with(self, ref: Ref, parts: Sequence[InlinePart]) -> StatementFailed | None:
         """Try to create an object with some of its parts, and return the error."""

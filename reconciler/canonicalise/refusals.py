@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 
-from reconciler.canonicalise.build import Build, Failures, listed, sql_rule
+from reconciler.canonicalise.build import Build, listed, sql_rule
 from reconciler.canonicalise.canonical import Inputs
+from reconciler.canonicalise.failing_parts import Failures
 from reconciler.canonicalise.hints import hint_for, identifiers_in, missing
 from reconciler.errors import (
     DeclarationError,
