@@ -411,3 +411,60 @@ def test_values_that_a_domain_would_refuse_are_in_the_way(
     plan = pipeline.plan_changes(job_of(database, written, folder))
     expected = [(True, f"domain public.dn: rows of public.t have {words}")] if words else []
     assert answers(plan) == expected
+
+
+CHECKED = """
+    CREATE FUNCTION own(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0';
+    CREATE TABLE public.c (id int PRIMARY KEY, n int, d date, w varchar(9), j jsonb);
+    CREATE TABLE public.below () INHERITS (public.c);
+    INSERT INTO public.c VALUES (1, 1, '2024-01-01', 'a', '1'), (2, -1, NULL, 'BAD', '[]'),
+                                (3, NULL, NULL, NULL, NULL);"""
+
+
+@pytest.mark.parametrize(
+    ("declared", "refuses"),
+    [
+        ("k: {check: n > 0}", True),
+        ("k: {check: n > -9 AND d IS DISTINCT FROM '2023-01-01'}", None),
+        ("k: {check: \"w IN ('a', 'b')\"}", True),
+        ("k: {check: \"jsonb_typeof(j) = 'number'\"}", True),
+        (
+            "k: {check: \"CASE WHEN n < 0 THEN lower(w) <> 'bad' ELSE coalesce(n > 0, true) END\"}",
+            True,
+        ),
+        ("k: {check: own(n)}", False),
+        ('k: {check: "length(w) < 3"}', True),
+        ('k: {check: "length(repeat(w, 1000000000)) > 0"}', False),
+        ("k: {check: \"overlay(w placing 'x' from 1) <> 'x'\"}", False),
+        ("k: {check: d < now()}", False),
+        ("k: {check: \"n::text <> '-1'\"}", False),
+        ("k: {check: n > 0, not_valid: true}", None),
+    ],
+)
+def test_rows_that_a_check_refuses(
+    declared: str, refuses: bool | None, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    declared = f"tables: {{c: {{constraints: {{{declared}}}}}}}"
+    plan = pipeline.plan_changes(job_of(new_database(CHECKED), declared, tmp_path))
+    found = answers(plan)
+    assert [r for r, _ in found] == ([] if refuses is None else [refuses])
+    words = "do not satisfy it (id=2)" if refuses else "was not asked: it may run your code"
+    assert all(words in message for _, message in found)
+
+
+def test_rows_of_child_tables_do_not_count_for_a_check_without_inheritance(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(CHECKED + "DELETE FROM c; INSERT INTO below VALUES (4, -4);")
+    for declared, words in (("n > 0, no_inherit: true", ""), ("n > 0", "do not satisfy it (id=4)")):
+        file = f"tables: {{c: {{constraints: {{k: {{check: {declared}}}}}}}}}"
+        found = answers(pipeline.plan_changes(job_of(database, file, tmp_path)))
+        assert [words in message for _, message in found] == [True] * bool(words)
+
+
+def test_a_check_on_a_column_that_changes_is_not_asked(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    declared = "tables: {c: {columns: {n: bigint}, constraints: {k: {check: n > 0}}}}"
+    plan = pipeline.plan_changes(job_of(new_database(CHECKED), declared, tmp_path))
+    assert ["its columns change" in m for _, m in answers(plan)] == [True]

@@ -51,13 +51,15 @@ class PartsOnTrial:
 
     def _failing_beside(self, parts: Parts, error: StatementFailed) -> Failures:
         """Return the declared parts that are refused with the error beside accepted parts."""
-        accepted, found = [p for p in parts if p.ref not in self.declared], Failures()
-        waiting = fitting = [p for p in parts if p.ref in self.declared]
-        while fitting:
-            tried = {p.ref: self.error_with([*accepted, p]) for p in waiting}
-            refused = {r: e for r, e in tried.items() if e is not None}
+        accepted = [p for p in parts if p.ref not in self.declared]
+        waiting, found, more = [p for p in parts if p.ref in self.declared], Failures(), True
+        while more:
+            refused = Failures()
+            for part in waiting:
+                if failure := self.error_with([*accepted, part]):
+                    refused[part.ref] = failure
             found |= {r: e for r, e in refused.items() if e.message == error.message}
             fitting = [p for p in waiting if p.ref not in refused]
-            waiting = [p for p in waiting if p.ref in refused and p.ref not in found]
+            waiting, more = [p for p in waiting if p.ref in refused.keys() - found], bool(fitting)
             accepted += fitting
         return found

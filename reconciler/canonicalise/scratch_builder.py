@@ -34,6 +34,7 @@ from reconciler.errors import (
     ScratchError,
     TamperedWith,
 )
+from reconciler.introspect.checks import conditions_of_checks
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.partitions import partition_bounds
 from reconciler.introspect.unfilled import filled_as
@@ -219,6 +220,9 @@ class ScratchBuilder:
                 self.declaration,
             )
             bounds = partition_bounds(built.connection, self._new_partitions(desired))
+            checks = conditions_of_checks(
+                built.connection, self.desired.source, desired, live.snapshot.state
+            )
         desired = self._with_followers(live.snapshot.state, desired)
         context = replace(
             self.live.context,
@@ -226,6 +230,7 @@ class ScratchBuilder:
             default_partition_names=built.snapshot.context.partition_copies,
             shared_constraint_names=self.context.shared_constraint_names,
             bounds=bounds,
+            checks=checks,
         )
         return desired, built, context
 

@@ -23,6 +23,9 @@ from reconciler.server.capabilities import Server
 from reconciler.server.parameters import SEARCH_PATH
 from reconciler.server.tablespaces import Tablespaces
 
+# columns, and a condition on them
+Conditions = Mapping[Ref, tuple[tuple[str, ...], str]]
+
 
 @dataclass(frozen=True)
 class PlanningContext:
@@ -59,6 +62,8 @@ class PlanningContext:
     staying_children              child tables with the same parents before and after, as desired
     bounds                        for new partitions, and those with another parent or bound, the
                                   columns of the partition key, and the bound as a condition on them
+    checks                        for new CHECK constraints that run no code of users, the columns,
+                                  which stay as they are, and the condition
     without_identity              tables of which no UPDATE and no DELETE can be published
     replication                   publications, slots and subscriptions of the target's tables
     default_path                  what the server gives to `user` as search_path
@@ -105,9 +110,8 @@ class PlanningContext:
     shadows: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     unswappable: Set[Ref] = frozenset()
     staying_children: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
-    bounds: Mapping[Ref, tuple[tuple[str, ...], str]] = field(
-        default_factory=dict[Ref, tuple[tuple[str, ...], str]]
-    )
+    bounds: Conditions = field(default_factory=dict[Ref, tuple[tuple[str, ...], str]])
+    checks: Conditions = field(default_factory=dict[Ref, tuple[tuple[str, ...], str]])
     without_identity: Set[Ref] = frozenset()
     replication: Replication = field(default_factory=Replication)
     default_path: DefaultPath = field(default_factory=DefaultPath)

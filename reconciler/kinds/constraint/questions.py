@@ -21,8 +21,8 @@ def with_question(
 ) -> Iterable[Statement]:
     """Put the question on the first statement.
 
-    Nothing is asked about rows of a table or column that the plan creates, and about a CHECK or an
-    exclusion constraint, whose expressions may call functions of users.
+    Nothing is asked about rows of a table or column that the plan creates, and about an exclusion
+    constraint, whose expressions may call functions of users.
     """
     first, *others = statements
     question = _question(constraint, context)
@@ -42,7 +42,7 @@ def _question(constraint: ConstraintDefinition, context: PlanningContext) -> Que
         return _about_key(constraint)
     if constraint.foreign_key is not None and not constraint.period:
         return _about_reference(constraint, context)
-    return None
+    return _about_check(constraint, context) if constraint.check is not None else None
 
 
 def _about_key(key: ConstraintDefinition) -> Question:
@@ -105,6 +105,19 @@ def _about_reference(key: ConstraintDefinition, context: PlanningContext) -> Que
         columns=own,
         condition=text(condition),
         meaning=f"rows of {key.stands_on} refer to rows that {'.'.join(names)} does not have",
+    )
+
+
+def _about_check(check: ConstraintDefinition, context: PlanningContext) -> Question:
+    columns, condition = context.checks.get(check.ref, ((), ""))
+    return Question(
+        relation=text(check.table),
+        only=check.no_inherit,
+        columns=columns,
+        condition=f"NOT ({condition})" if condition else "true",
+        built_in=columns,
+        meaning=f"rows of {check.stands_on} do not satisfy it",
+        unasked="" if condition else "it may run your code, or its columns change in this plan",
     )
 
 
