@@ -27,6 +27,7 @@ NOT_SAID = (
     "to another schema, but cannot rename it",  # an operator has the same name there
     "is given twice, once within not_null",  # of two forms, one may be used
     "renamed_from x, while that name is declared",  # two values are compared
+    "renamed_from x is its own name",
     "passed by value are values of internal_length and alignment",  # of a base type
     "a type of variable length has the alignment",
     "values of fixed internal_length have the storage",

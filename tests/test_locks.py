@@ -215,7 +215,7 @@ def test_an_unexpected_result_is_a_failure(
         pass
     (step,) = outcomes[0].steps
     assert step.status == "failed"
-    assert "using is 'true', not '(n > 1)'" in step.error
+    assert "using is true, not (n > 1)" in step.error
 
 
 def test_an_unrepaired_result_is_a_failure_everywhere(
@@ -241,7 +241,7 @@ def test_an_unrepaired_result_is_a_failure_everywhere(
         pass
     first, last = found[0].steps
     assert (first.status, last.status) == ("failed", "done")
-    assert "using is 'true', not '(n > 1)'" in first.error
+    assert "using is true, not (n > 1)" in first.error
     assert notes.done[-1] == first
     assert database.rows("SELECT status, error IS NULL FROM reconcile.step ORDER BY step_id") == [
         ("failed", False),

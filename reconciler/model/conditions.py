@@ -8,10 +8,11 @@ from reconciler.sql import closing, index_of_word
 
 _SELECT = "( SELECT "
 _QUOTED = re.compile(r"""'(?:''|[^'])*'|"(?:""|[^"])*"|\( SELECT """)
-_VALUE = re.compile(r""" SELECT (.+) AS (?:\w+|"(?:""|[^"])+")""", re.DOTALL)
+_VALUE = re.compile(r""" SELECT (.+?)(?: AS (?:\w+|"(?:""|[^"])+"))?""", re.DOTALL)
 # a value without the brackets in it: a name, a call or both with a type
 _LITERAL = re.compile("'(?:''|[^'])*'")
 _PLAIN = re.compile(r"[\w.$]*(?:::[a-z_][a-z0-9_ .]*)?")
+_TYPED_LITERAL = re.compile(r"'(?:''|[^'])*'::[a-z_][a-z0-9_ .]*")
 
 _CAST = re.compile(
     r"""(?P<quoted>'(?:''|[^'])*'|"(?:""|[^"])*")
@@ -62,8 +63,8 @@ def _without_queries_of_values(condition: str) -> str:
 def _value_of(query: str) -> str | None:
     """Return the value that a query selects from nowhere."""
     match = _VALUE.fullmatch(query)
-    if match is None:
-        return None
+    if match is None or _TYPED_LITERAL.fullmatch(match[1]):
+        return match and match[1]
     plain, at = "", 0
     while (opening := match[1].find("(", at)) >= 0:
         plain += match[1][at:opening]
