@@ -64,7 +64,8 @@ def test_a_frozen_process_keeps_no_locks(
         filled = application.execute("UPDATE t SET id = id WHERE id = 1 RETURNING n").fetchall()
         process.send_signal(signal.SIGCONT)
         _, err = process.communicate(timeout=60)
-        assert (process.returncode, filled) == (0, [(1,)]), err
+        assert process.returncode == 0, err
+        assert filled in ([(1,)], [(None,)])  # after the batch, or before its first row
 
 
 def test_limits_are_no_looser_than_those_of_the_database(
