@@ -196,7 +196,8 @@ def test_an_error_of_a_worker_is_told(
 
 @pytest.mark.heavy
 def test_workers_tell_what_postgresql_refuses(cluster: Started, folder: Path) -> None:
-    declare(folder, "tables: {t: {columns: {a: int}, grants: {nobody_here: [select]}}, u: {}}")
+    refused = "{columns: {a: int}, grants: {nobody_here: [select]}}"
+    declare(folder, f"tables: {{t: {refused}, u: {{columns: {{a: int}}}}}}")
     found = run("drift", "--all", "--executor", cluster.address, "--format", "json")
     assert found.exit_code == 1, found.output
     assert found.stderr.count("role nobody_here does not exist") == len(NAMES)
@@ -205,7 +206,7 @@ def test_workers_tell_what_postgresql_refuses(cluster: Started, folder: Path) ->
         for target in json.loads(found.stdout)["targets"]
         for each in target["drift"]
     }
-    assert shown == {(name, "public.u") for name in NAMES}
+    assert shown == {(name, each) for name in NAMES for each in ("public.u", "public.u.a")}
 
 
 @pytest.mark.heavy
