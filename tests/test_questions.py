@@ -378,6 +378,9 @@ def test_renamed_tables_and_columns_are_asked(
     assert found[0].startswith(words)
 
 
+OTHERS = "values that own refuses in dd (dd=1)"
+
+
 @pytest.mark.parametrize(
     ("declared", "words"),
     [
@@ -389,6 +392,10 @@ def test_renamed_tables_and_columns_are_asked(
         ("not_null: true", "no value in dd (dd=NULL)"),
         ("constraints: {pos: VALUE >= 0.0}", ""),
         ("constraints: {own: f(VALUE)}", ""),
+        ("constraints: {own: VALUE > 7 OR pg_sleep(99) IS NOT NULL}", ""),
+        ("constraints: {own: \"length(repeat('x', VALUE)) > 9\"}", ""),
+        ("constraints: {own: \"VALUE > 9 AND CURRENT_USER > ''\"}", ""),
+        ('constraints: {own: "VALUE IN (5, 0) OR VALUE IS NULL"}', OTHERS),
     ],
 )
 def test_values_that_a_domain_would_refuse_are_in_the_way(

@@ -27,9 +27,15 @@ from reconciler.sql import compose, joined, literal, raw, text
 
 # a call of a user-defined function: PostgreSQL prints the schema of other functions only
 _CALL = re.compile(r"""[\w"]\.("[^"]+"|\w+)\(""")
-# PostgreSQL prints the schema of what is not its own.
-_QUALIFIED = re.compile(r"""(?:"|\b[^\W\d]\w*)\.""")
-_QUOTED = re.compile(r"'(?:''|[^'])*'")
+# A condition of operators, literals and these words, as PostgreSQL prints it, calls no function.
+_PLAIN = re.compile(
+    r"""(?:'(?:''|[^'])*'|\d
+    |\b(?:VALUE|AND|OR|NOT|IS|NULL|DISTINCT|FROM|ANY|ALL|ARRAY|true|false)\b
+    |::(?:text|character\ varying|bpchar|smallint|integer|bigint|numeric|real|double\ precision
+         |boolean|date|time\ without\ time\ zone|timestamp\ with(?:out)?\ time\ zone|uuid)\b
+    |[-+*/<>=~!@\#%^&|.,()\[\]\s])*+""",
+    re.VERBOSE,
+)
 _IS_NULL = "IS NOT DISTINCT FROM NULL"  # IS NULL is also true of a composite of nulls
 
 
@@ -362,8 +368,8 @@ class Domain(ValidatedLater, ChangesType, DataType):
 
 
 def _question(key: str, check: Check) -> Question | None:
-    """Ask for values that a constraint refuses, unless it names what only users can have made."""
-    if _QUALIFIED.search(_QUOTED.sub("", check.check)):
+    """Ask for values that a constraint refuses, if it consists of operators and literals."""
+    if not _PLAIN.fullmatch(check.check):
         return None
     return Question(
         relation="",

@@ -63,8 +63,10 @@ def _without_queries_of_values(condition: str) -> str:
 def _value_of(query: str) -> str | None:
     """Return the value that a query selects from nowhere."""
     match = _VALUE.fullmatch(query)
-    if match is None or _TYPED_LITERAL.fullmatch(match[1]):
-        return match and match[1]
+    if match is None:
+        return None
+    if _TYPED_LITERAL.fullmatch(match[1]):
+        return match[1]
     plain, at = "", 0
     while (opening := match[1].find("(", at)) >= 0:
         plain += match[1][at:opening]
